@@ -1,0 +1,223 @@
+//! The server functions that the pages' own forms post to.
+//!
+//! Each opens its door, calls one engine verb and answers with a 303, also when it refuses: leptos
+//! would otherwise go back to the Referer, even a foreign one, and put an `Err` into the address.
+
+#![expect(
+    missing_docs,
+    reason = "the server macro makes a struct of the arguments and gives it no doc comments"
+)]
+
+use std::collections::BTreeMap;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use leptos::prelude::*;
+use leptos_axum::ResponseOptions;
+use tower_http::csrf::CsrfLayer;
+
+use super::refused;
+use crate::{
+    engine::{AskSubmission, Began, ConnectRequest, Destination, EngineError, Next, Outcome},
+    http::{AppState, Refusal},
+    model::{Road, Session, Surface},
+};
+
+/// Refuses posts that other sites make: our forms are the confirm page, so only they may press it.
+pub fn csrf(state: &AppState) -> CsrfLayer<fn(tower_http::csrf::ProtectionError) -> Response> {
+    let refuse: fn(tower_http::csrf::ProtectionError) -> Response = |_| {
+        let message = "This form was sent by another site, so nothing was done.";
+        Refusal { status: StatusCode::FORBIDDEN, ..Refusal::bad_request("cross_site", message) }
+            .into_response()
+    };
+    CsrfLayer::new()
+        .add_trusted_origin(state.origin.as_str())
+        .expect("the public address has an origin")
+        .with_rejection_response(refuse)
+}
+
+/// Hands a post to its server function.
+pub async fn handle(State(state): State<AppState>, request: Request) -> Response {
+    let context = state.clone();
+    let response =
+        leptos_axum::handle_server_fns_with_context(move || provide_context(context.clone()), request).await;
+    response.into_response()
+}
+
+/// What a connect or reconnect form said.
+struct Started {
+    integration: String,
+    option: String,
+    request_id: String,
+    popup: String,
+    input: BTreeMap<String, String>,
+    connection: Option<String>,
+}
+
+/// What a server function has at hand.
+struct Door {
+    state: AppState,
+    answer: ResponseOptions,
+}
+
+impl Door {
+    fn open() -> Self {
+        Self { state: expect_context(), answer: expect_context() }
+    }
+
+    async fn session(&self, handle: &str) -> Result<Session, EngineError> {
+        self.state.engine.session(handle).await
+    }
+
+    async fn start(&self, handle: &str, started: Started) {
+        let session = match self.session(handle).await {
+            Ok(session) => session,
+            Err(error) => return self.refuse(error),
+        };
+        let request = ConnectRequest {
+            integration: started.integration,
+            option: Some(started.option).filter(|option| !option.is_empty()),
+            input: started.input,
+            road: self.road(&session, &started.popup),
+            request_id: Some(started.request_id),
+            name: None,
+            allow_multiple: false,
+            connection: started.connection,
+            custom_state: None,
+            began: Began::OwnForm,
+        };
+        let next = self.state.engine.connect(&session, request).await;
+        self.follow(next, Some((&session, handle)));
+    }
+
+    async fn archive(&self, handle: &str, connection: &str) -> Result<(Session, String), EngineError> {
+        let session = self.session(handle).await?;
+        let archived = self.state.engine.archive(&session, connection).await?;
+        Ok((session, archived.view.integration.key.clone()))
+    }
+
+    fn see_other(&self, location: &str) {
+        self.answer.set_status(StatusCode::SEE_OTHER);
+        if let Ok(location) = HeaderValue::from_str(location) {
+            self.answer.insert_header(header::LOCATION, location);
+        } else {
+            self.answer.insert_header(header::LOCATION, HeaderValue::from_static("/refused/internal"));
+        }
+    }
+
+    fn follow(&self, next: Result<Next, EngineError>, session: Option<(&Session, &str)>) {
+        match next {
+            Ok(Next::Leave(departure)) => {
+                self.answer.append_header(header::SET_COOKIE, self.state.binding_cookie(&departure));
+                self.see_other(departure.url.as_str());
+            }
+            Ok(Next::Ask(ticket)) => self.see_other(&format!("/connect/continue/{}", ticket.expose())),
+            Ok(Next::Done(outcome)) => self.arrive(&outcome, session),
+            Err(error) => self.refuse(error),
+        }
+    }
+
+    fn arrive(&self, outcome: &Outcome, session: Option<(&Session, &str)>) {
+        match outcome.destination() {
+            Some(Destination::Catalog) => self.catalog("connected", &outcome.view.integration.key, session),
+            Some(Destination::Result(handle)) => {
+                self.see_other(&format!("/connect/result/{}", handle.expose()))
+            }
+            Some(Destination::Away(address)) => self.see_other(&address),
+            None => self.see_other("/refused/not_open"),
+        }
+    }
+
+    /// Back to the catalog, in the surface that the form came from.
+    fn catalog(&self, notice: &str, app: &str, session: Option<(&Session, &str)>) {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        let path = match session {
+            Some((session, handle)) if session.surface == Surface::Embed => {
+                query.append_pair("session", handle);
+                "/embed/main"
+            }
+            _ => "/",
+        };
+        query.append_pair("notice", notice).append_pair("app", app);
+        self.see_other(&format!("{path}?{}", query.finish()));
+    }
+
+    fn refuse(&self, error: EngineError) {
+        let refusal = Refusal::from(error);
+        self.see_other(&format!("/refused/{}", refused::code_of(&refusal)));
+    }
+
+    /// How the outcome of a form leaves. A frame never shows a provider's page, so there it is always a
+    /// window of its own, which tells the page that opened it.
+    fn road(&self, session: &Session, popup: &str) -> Road {
+        if session.surface == Surface::Embed || popup == "1" {
+            Road::Popup { origin: Some(self.state.origin.as_str().to_owned()) }
+        } else {
+            Road::Page
+        }
+    }
+}
+
+/// Starts a connection and sends the browser wherever the integration needs it.
+#[server(prefix = "/_actions", endpoint = "connect")]
+pub async fn connect(
+    #[server(default)] session: String,
+    #[server(default)] integration: String,
+    #[server(default)] option: String,
+    #[server(default)] request_id: String,
+    #[server(default)] popup: String,
+    #[server(default)] input: BTreeMap<String, String>,
+) -> Result<(), ServerFnError> {
+    Door::open()
+        .start(&session, Started { integration, option, request_id, popup, input, connection: None })
+        .await;
+    Ok(())
+}
+
+/// Renews a connection: the same id, new credentials.
+#[server(prefix = "/_actions", endpoint = "reconnect")]
+pub async fn reconnect(
+    #[server(default)] session: String,
+    #[server(default)] connection: String,
+    #[server(default)] option: String,
+    #[server(default)] request_id: String,
+    #[server(default)] popup: String,
+    #[server(default)] input: BTreeMap<String, String>,
+) -> Result<(), ServerFnError> {
+    let connection = Some(connection);
+    let started = Started { integration: String::new(), option, request_id, popup, input, connection };
+    Door::open().start(&session, started).await;
+    Ok(())
+}
+
+/// Deletes a connection. Doing it twice is no error.
+#[server(prefix = "/_actions", endpoint = "delete")]
+pub async fn delete(
+    #[server(default)] session: String,
+    #[server(default)] connection: String,
+) -> Result<(), ServerFnError> {
+    let door = Door::open();
+    match door.archive(&session, &connection).await {
+        Ok((signed_in, app)) => door.catalog("deleted", &app, Some((&signed_in, &session))),
+        Err(error) => door.refuse(error),
+    }
+    Ok(())
+}
+
+/// Answers what an attempt asked.
+#[server(prefix = "/_actions", endpoint = "submit_input")]
+pub async fn submit_input(
+    #[server(default)] ticket: String,
+    #[server(default)] option: String,
+    #[server(default)] input: BTreeMap<String, String>,
+) -> Result<(), ServerFnError> {
+    let door = Door::open();
+    let submission =
+        AskSubmission { ticket, option: Some(option).filter(|option| !option.is_empty()), input };
+    let next = door.state.engine.submit_input(submission).await;
+    door.follow(next, None);
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! The pages: hosted, embedded, and those an attempt leads through.
+//!
+//! The only place that says `leptos`. Views are pure; [`serve`] loads what they show with one engine
+//! verb, [`actions`] are the server functions their forms post to. No rule of the product is here.
+
+pub mod actions;
+pub mod example;
+pub mod layout;
+pub mod pages;
+pub mod parts;
+pub mod present;
+pub mod refused;
+pub mod serve;
+pub mod text;
+pub mod view;
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+
+use crate::http::AppState;
+
+/// The pages' routes.
+pub fn routes(state: &AppState) -> Router<AppState> {
+    Router::new()
+        .route("/", get(serve::catalog))
+        .route("/apps/{key}", get(serve::app))
+        .route("/link/{ticket}", get(serve::link))
+        .route("/embed/main", get(serve::embed))
+        .route("/embed/integrations/{sel}/connect", get(serve::embed_app))
+        .route("/connect/continue/{ticket}", get(serve::ask))
+        .route("/connect/result/{ticket}", get(serve::result))
+        .route("/refused/{code}", get(refused::page))
+        .route("/_actions/{action}", post(actions::handle).layer(actions::csrf(state)))
+}

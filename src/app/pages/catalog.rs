@@ -1,0 +1,139 @@
+//! The catalog: connections above, apps below.
+
+use leptos::prelude::*;
+
+use crate::app::layout::{Frame, document, render};
+use crate::app::parts::connection::{Place, rows};
+use crate::app::parts::{icon, logo::logo, notice::notice};
+use crate::app::text;
+use crate::app::view::{Card, CardState, CatalogView, Shell};
+
+/// The whole page.
+pub fn catalog(shell: &Shell, view: &CatalogView) -> String {
+    document(shell, Frame::Wide, || main(shell, view))
+}
+
+/// Only `#results`, for a caller that has the rest already.
+pub fn results(shell: &Shell, view: &CatalogView) -> String {
+    render(|| found(shell, view))
+}
+
+fn main(shell: &Shell, view: &CatalogView) -> AnyView {
+    let connected = (!view.connections.is_empty()).then(|| {
+        view! {
+            <section aria-labelledby="connected-title">
+                <h2 id="connected-title">{text::CONNECTED}</h2>
+                {rows(shell, &view.connections, Place::Catalog)}
+            </section>
+        }
+    });
+    let title = if view.query.is_empty() { text::ALL_APPS } else { text::RESULTS };
+    view! {
+        <div class="title" data-live="">
+            <h1>{text::INTEGRATIONS}</h1>
+            <p class="lead">{text::lead(&shell.workspace)}</p>
+        </div>
+        {notice(view.notice.as_ref())}
+        {connected}
+        <section aria-labelledby="apps-title">
+            <div class="find">
+                <h2 id="apps-title">{title}</h2>
+                <p id="count" role="status">{text::count(view.total, &view.query)}</p>
+                {search(shell, view)}
+            </div>
+            {chips(shell, view)}
+            {found(shell, view)}
+        </section>
+    }
+    .into_any()
+}
+
+fn search(shell: &Shell, view: &CatalogView) -> AnyView {
+    let carried: Vec<_> = shell
+        .carried()
+        .into_iter()
+        .chain(view.category.clone().map(|category| ("category".to_owned(), category)))
+        .map(|(name, value)| view! { <input type="hidden" name=name value=value /> })
+        .collect();
+    // A GET form drops the query of its address, so what has to stay travels in hidden fields.
+    let address = shell.home(&[]);
+    let address = address.split('?').next().unwrap_or_default().to_owned();
+    view! {
+        <form class="search" role="search" method="get" action=address>
+            {carried}
+            <label class="hidden" for="q">{text::SEARCH}</label>
+            <input id="q" type="search" name="q" value=view.query.clone() placeholder=text::SEARCH autocomplete="off"
+                autocapitalize="off" spellcheck="false" aria-keyshortcuts="/" />
+            <button type="submit" aria-label=text::SEARCH_BUTTON>{icon::search()}</button>
+        </form>
+    }
+    .into_any()
+}
+
+fn chips(shell: &Shell, view: &CatalogView) -> AnyView {
+    if view.categories.is_empty() {
+        return view! { <nav id="chips" aria-label=text::CATEGORIES hidden></nav> }.into_any();
+    }
+    let chosen = view.category.as_deref().unwrap_or_default();
+    let all = [("", text::ALL, view.all)].into_iter();
+    let named = view.categories.iter().map(|one| (one.key.as_str(), one.name.as_str(), one.count));
+    let chips: Vec<_> = all
+        .chain(named)
+        .map(|(key, name, count)| {
+            let href = shell.home(&[("q", &view.query), ("category", key)]);
+            let current = (key == chosen).then_some("true");
+            view! { <li><a href=href aria-current=current>{name.to_owned()} " " <span>{count}</span></a></li> }
+        })
+        .collect();
+    view! { <nav id="chips" aria-label=text::CATEGORIES><ul>{chips}</ul></nav> }.into_any()
+}
+
+fn found(shell: &Shell, view: &CatalogView) -> AnyView {
+    if view.cards.is_empty() {
+        return view! { <div id="results">{nothing(shell, view)}</div> }.into_any();
+    }
+    let cards: Vec<_> = view.cards.iter().map(|one| card(shell, one)).collect();
+    let more = view.next.as_ref().map(|cursor| {
+        let category = view.category.as_deref().unwrap_or_default();
+        let href = shell.home(&[("q", &view.query), ("category", category), ("cursor", cursor)]);
+        view! { <p class="more"><a class="button" href=href data-more="">{text::MORE}</a></p> }
+    });
+    view! { <div id="results"><ul class="grid">{cards}</ul>{more}</div> }.into_any()
+}
+
+fn nothing(shell: &Shell, view: &CatalogView) -> AnyView {
+    if view.query.is_empty() && view.category.is_none() {
+        return view! { <p class="nothing">{text::NO_APPS}</p> }.into_any();
+    }
+    view! {
+        <p class="nothing">{text::nothing_found(&view.query)}</p>
+        <p class="nothing"><a class="button" href=shell.home(&[])>{text::CLEAR}</a></p>
+    }
+    .into_any()
+}
+
+/// An app. Says nothing of the customer but its state, so that a page can be shared in a cache.
+fn card(shell: &Shell, card: &Card) -> AnyView {
+    let dot = match card.state {
+        CardState::Connected => "state good",
+        CardState::NeedsAttention => "state warn",
+        CardState::Available | CardState::Unavailable => "state",
+    };
+    let words = text::card_state(card.state);
+    let state =
+        (!words.is_empty()).then(|| view! { <span class=dot><span class="dot"></span>{words}</span> });
+    let action = text::card_action(card.state).map(|action| {
+        let href = shell.app(&card.key, &[]);
+        view! { <a class="button" href=href aria-label=text::act_on(action, &card.name)>{action}</a> }
+    });
+    let class = if card.state == CardState::Unavailable { "card off" } else { "card" };
+    view! {
+        <li class=class>
+            {logo(&card.logo, &card.name)}
+            <h3>{card.name.clone()}</h3>
+            <p>{card.description.clone()}</p>
+            {state} {action}
+        </li>
+    }
+    .into_any()
+}

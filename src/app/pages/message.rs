@@ -1,0 +1,31 @@
+//! A page that says what is wrong and what to do about it.
+
+use leptos::prelude::*;
+
+use crate::app::layout::{Frame, document};
+use crate::app::text;
+use crate::app::view::{MessageView, Shell};
+
+/// The whole page.
+pub fn message(shell: &Shell, view: &MessageView) -> String {
+    document(shell, Frame::Bare, || main(view))
+}
+
+fn main(view: &MessageView) -> AnyView {
+    let steps = (!view.steps.is_empty()).then(|| {
+        let title = if view.developer { text::DEVELOPER_STEPS } else { text::STEPS };
+        let items: Vec<_> = view.steps.iter().map(|step| view! { <li>{step.clone()}</li> }).collect();
+        view! { <h2>{title}</h2><ol>{items}</ol> }
+    });
+    let status = (view.status != 0).then(|| view! { <span>{view.status}</span> });
+    let code = view.code.clone().map(|code| view! { <code>{code}</code> });
+    view! {
+        <section class="panel dialog message">
+            <h1>{view.headline.clone()}</h1>
+            <p>{view.detail.clone()}</p>
+            {steps}
+            <p class="fine foot">{status} {code}</p>
+        </section>
+    }
+    .into_any()
+}

@@ -1,0 +1,17 @@
+//! The pages. Each is one function from a [`Shell`](super::view::Shell) and its own view struct
+//! to a whole HTML document.
+
+pub mod app;
+pub mod ask;
+pub mod catalog;
+pub mod message;
+pub mod result;
+
+pub use app::app;
+pub use ask::ask;
+pub use catalog::catalog;
+pub use message::message;
+pub use result::result;
+
+#[cfg(test)]
+mod tests;

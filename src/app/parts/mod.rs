@@ -1,0 +1,9 @@
+//! The pieces that pages are made of. Each is a pure function from data to a view.
+
+pub mod connection;
+pub mod field;
+pub mod form;
+pub mod icon;
+pub mod link;
+pub mod logo;
+pub mod notice;

@@ -1,0 +1,320 @@
+//! From what the engine knows to what a view shows.
+
+use super::{
+    text,
+    view::{
+        AppHead, AppView, AskView, Card, CardState, CatalogView, Category, ConnectForm, ConnectionRow,
+        FieldKind, FieldOption, FieldView, FormAction, Notice, OptionChoice, ReconnectOffer, ResultView,
+        RowState, Shell,
+    },
+};
+use crate::{
+    catalog::{
+        connector::{AuthOption, AuthType, Field},
+        input,
+    },
+    engine::{
+        Ask, ConnectionView, IntegrationPage, IntegrationQuery, IntegrationView, Outcome, WorkspaceView,
+    },
+    http::AppState,
+    model::{Connection, ConnectionState, Customer, Road, Surface},
+};
+
+/// Everything around a page's content, for one customer of one workspace.
+pub fn shell(
+    state: &AppState,
+    workspace: &WorkspaceView,
+    customer: Option<&Customer>,
+    surface: Surface,
+    session: Option<String>,
+) -> Shell {
+    let settings = &workspace.workspace.settings;
+    Shell {
+        workspace: workspace.workspace.name.clone(),
+        workspace_logo: state.assets.picture(settings.theme.logo.as_deref()),
+        customer: customer.map(|customer| customer.label().to_owned()),
+        demo: settings.demo,
+        scheme: settings.theme.scheme,
+        surface,
+        css: state.assets.css(),
+        js: state.assets.js(),
+        theme_css: state.assets.theme(&settings.theme),
+        session,
+        ..Shell::default()
+    }
+}
+
+/// A page without a workspace: all it has is style.
+pub fn bare_shell(state: &AppState, title: &str) -> Shell {
+    Shell { title: title.to_owned(), css: state.assets.css(), js: state.assets.js(), ..Shell::default() }
+}
+
+/// The catalog.
+pub fn catalog(
+    state: &AppState,
+    page: &IntegrationPage,
+    connections: &[ConnectionView],
+    query: &IntegrationQuery,
+    notice: Option<Notice>,
+) -> CatalogView {
+    let mut rows: Vec<_> =
+        connections.iter().map(|found| row(state, &found.view, &found.connection)).collect();
+    rows.sort_by_key(|row| matches!(row.state, RowState::Connected));
+    CatalogView {
+        query: query.search.clone().unwrap_or_default(),
+        category: query.category.clone(),
+        categories: page
+            .categories
+            .iter()
+            .map(|category| Category {
+                key: category.key.clone(),
+                name: text::category(&category.key),
+                count: category.count,
+            })
+            .collect(),
+        all: page.all,
+        connections: rows,
+        cards: page.items.iter().map(|item| card(state, &item.view, item.connection.as_ref())).collect(),
+        total: page.total,
+        next: page.next.clone(),
+        notice,
+    }
+}
+
+fn card(state: &AppState, view: &IntegrationView, connection: Option<&Connection>) -> Card {
+    Card {
+        key: view.integration.key.clone(),
+        name: view.name.clone(),
+        description: view.connector.description.clone().unwrap_or_default(),
+        logo: logo(state, view),
+        state: match connection.map(|connection| connection.state) {
+            Some(ConnectionState::Ready) => CardState::Connected,
+            Some(_) => CardState::NeedsAttention,
+            None if view.options.is_empty() => CardState::Unavailable,
+            None => CardState::Available,
+        },
+    }
+}
+
+fn row(state: &AppState, view: &IntegrationView, connection: &Connection) -> ConnectionRow {
+    let option = view.connector.auth.iter().find(|option| option.key == connection.auth_option);
+    let reconnect = option
+        .filter(|option| leaves(option))
+        .map(|_| ReconnectOffer { request_id: state.engine.handle().expose().to_owned(), leaves: true });
+    ConnectionRow {
+        id: connection.id.to_string(),
+        integration_key: view.integration.key.clone(),
+        name: connection.name.clone().unwrap_or_default(),
+        app_name: view.name.clone(),
+        logo: logo(state, view),
+        account: connection
+            .account
+            .as_ref()
+            .map(|account| account.label.clone().unwrap_or(account.id.clone())),
+        state: match connection.state {
+            ConnectionState::Disconnected(reason) => RowState::NeedsAttention {
+                why: text::why_disconnected(reason, &view.name),
+                next_step: text::reconnect_step(&view.name),
+            },
+            ConnectionState::Ready | ConnectionState::Archived(_) => RowState::Connected,
+        },
+        activity: text::connected_since(connection.created_at, state.engine.clock().now()),
+        reconnect,
+    }
+}
+
+/// The page of an app: its connections, and the form for one more or for reconnecting `again`.
+pub fn app(
+    state: &AppState,
+    view: &IntegrationView,
+    connections: &[Connection],
+    wanted: Option<&str>,
+    again: Option<&Connection>,
+    notice: Option<Notice>,
+) -> AppView {
+    let wanted = wanted.or(again.map(|connection| connection.auth_option.as_str()));
+    let option = view.option(wanted).or_else(|| view.option(None));
+    let offers = connections.is_empty() || again.is_some();
+    let form = option.filter(|_| offers).map(|option| ConnectForm {
+        action: match again {
+            Some(connection) => FormAction::Reconnect { connection: connection.id.to_string() },
+            None => {
+                FormAction::Connect { integration: view.integration.key.clone(), option: option.key.clone() }
+            }
+        },
+        fields: input::typed(option)
+            .map(|field| {
+                let known = again.and_then(|connection| connection.input.get(&field.name));
+                field_view(view, field, known.map(String::as_str), None, false)
+            })
+            .collect(),
+        submit: text::submit(&view.name, leaves(option), again.is_some()),
+        leaves: leaves(option),
+        request_id: state.engine.handle().expose().to_owned(),
+        error: None,
+    });
+    AppView {
+        app: head(state, view, option),
+        shares: option.map(|option| shares(view, option)).unwrap_or_default(),
+        options: if form.is_some() && again.is_none() { choices(view, option) } else { Vec::new() },
+        form,
+        connections: connections.iter().map(|connection| row(state, view, connection)).collect(),
+        notice,
+        sandbox: view.integration.settings.sandbox,
+    }
+}
+
+/// The page that asks.
+pub fn ask(state: &AppState, ask: &Ask, ticket: &str) -> AskView {
+    let request = &ask.attempt.request;
+    let problem = request.problem.as_ref();
+    let fields = input::typed(&ask.option)
+        .map(|field| {
+            let error = problem.and_then(|problem| {
+                problem
+                    .fields
+                    .iter()
+                    .find(|(name, _)| *name == field.name)
+                    .map(|(_, message)| message.clone())
+            });
+            let kept = request.secret_input.contains(&field.name);
+            field_view(&ask.view, field, request.input.get(&field.name).map(String::as_str), error, kept)
+        })
+        .collect();
+    let customer = &ask.attempt.customer;
+    AskView {
+        app: head(state, &ask.view, Some(&ask.option)),
+        workspace: ask.workspace.workspace.name.clone(),
+        customer: match &customer.name {
+            Some(name) => format!("{name} ({})", customer.internal_id),
+            None => customer.internal_id.clone(),
+        },
+        confirm: request.needs_confirmation,
+        shares: shares(&ask.view, &ask.option),
+        form: ConnectForm {
+            action: FormAction::SubmitInput { ticket: ticket.to_owned() },
+            fields,
+            submit: text::submit(&ask.view.name, ask.leaves, request.target.is_some()),
+            leaves: ask.leaves,
+            request_id: String::new(),
+            error: problem.map(|problem| problem.message.clone()),
+        },
+        reference: ask.attempt.id.to_string(),
+        back: (request.road == Road::Page)
+            .then(|| (format!("/apps/{}", ask.view.integration.key), text::BACK_TO_APP.to_owned())),
+    }
+}
+
+/// How an attempt ended.
+pub fn result(state: &AppState, outcome: &Outcome) -> ResultView {
+    let name = &outcome.view.name;
+    let key = &outcome.view.integration.key;
+    let request = &outcome.attempt.request;
+    let on_page = request.road == Road::Page;
+    let origin = match &request.road {
+        Road::Popup { origin } => origin.clone(),
+        Road::Page | Road::Redirect { .. } => None,
+    };
+    let failure = outcome.failure();
+    ResultView {
+        app: Some(head(state, &outcome.view, None)),
+        ok: failure.is_none(),
+        headline: match failure {
+            None => text::is_connected(name),
+            Some(_) => text::is_not_connected(name),
+        },
+        detail: failure.map(|failure| failure.message.clone()).unwrap_or_default(),
+        next_step: failure
+            .map(|failure| text::next_step(failure.key, on_page).to_owned())
+            .unwrap_or_default(),
+        try_again: (failure.is_some() && on_page).then(|| format!("/apps/{key}")),
+        back: on_page.then(|| ("/".to_owned(), text::BACK.to_owned())),
+        reference: failure.map(|_| outcome.attempt.id.to_string()).unwrap_or_default(),
+        close: failure.is_none() && matches!(request.road, Road::Popup { .. }),
+        outcome: origin.is_some().then(|| state.outcome_json(outcome).to_string()),
+        target_origin: origin,
+    }
+}
+
+fn logo(state: &AppState, view: &IntegrationView) -> String {
+    state.assets.logo(&view.connector, view.integration.settings.logo.as_deref())
+}
+
+fn head(state: &AppState, view: &IntegrationView, option: Option<&AuthOption>) -> AppHead {
+    AppHead {
+        key: view.integration.key.clone(),
+        name: view.name.clone(),
+        description: view.connector.description.clone().unwrap_or_default(),
+        logo: logo(state, view),
+        website: view.connector.website.clone(),
+        docs: option.and_then(|option| option.help_url.clone()),
+    }
+}
+
+fn leaves(option: &AuthOption) -> bool {
+    option.kind == AuthType::OAuth2
+}
+
+fn shares(view: &IntegrationView, option: &AuthOption) -> Vec<String> {
+    let titles = &option.scopes.titles;
+    view.scopes(option).iter().filter_map(|scope| titles.get(scope).cloned()).collect()
+}
+
+fn choices(view: &IntegrationView, selected: Option<&AuthOption>) -> Vec<OptionChoice> {
+    let choice = |option: &AuthOption| OptionChoice {
+        key: option.key.clone(),
+        title: option.title.clone(),
+        environment: option.environment.clone().unwrap_or_default(),
+        selected: selected.is_some_and(|selected| selected.key == option.key),
+        hint: text::option_hint(leaves(option), &view.name),
+    };
+    let choices: Vec<_> = view.usable().map(choice).collect();
+    if choices.len() > 1 { choices } else { Vec::new() }
+}
+
+fn field_view(
+    view: &IntegrationView,
+    field: &Field,
+    given: Option<&str>,
+    error: Option<String>,
+    kept: bool,
+) -> FieldView {
+    let value = given.or(field.default.as_deref()).unwrap_or_default();
+    let played = view.integration.settings.sandbox && field.secret;
+    FieldView {
+        name: field.name.clone(),
+        title: field.title.clone(),
+        help: if played { Some(text::sandbox_secret(field.pattern.as_deref())) } else { field.help.clone() },
+        secret: field.secret,
+        required: field.required && !kept,
+        kind: match field.kind.as_str() {
+            _ if !field.options.is_empty() => FieldKind::Choice,
+            "boolean" => FieldKind::Switch,
+            "number" | "integer" => FieldKind::Number,
+            _ if field.name.contains("email") => FieldKind::Email,
+            _ => FieldKind::Text,
+        },
+        value: if field.secret { String::new() } else { value.to_owned() },
+        example: field.example.clone(),
+        options: field
+            .options
+            .iter()
+            .map(|(option, label)| FieldOption {
+                value: option.clone(),
+                label: label.clone(),
+                selected: option == value,
+            })
+            .collect(),
+        suggestions: field.suggestions.clone(),
+        suffix: field.suffix.clone(),
+        error,
+        pattern_hint: input::hint(field),
+        kept,
+    }
+}
+
+/// The sentence of `?notice=` about the app with key `app`, as this workspace names it.
+pub fn notice(workspace: &WorkspaceView, code: Option<&str>, app: Option<&str>) -> Option<Notice> {
+    let name = app.and_then(|key| workspace.integration(key)).map(|view| view.name.as_str());
+    Notice::from_code(code?, name)
+}

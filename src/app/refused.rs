@@ -1,0 +1,102 @@
+//! Refusals as pages: what happened, what to do, and for whom.
+//!
+//! Server functions answer a refusal with a redirect to `/refused/{code}`, a closed set of codes, so
+//! that nothing a request said is ever shown on a page.
+
+use axum::{
+    extract::{Path, Request, State},
+    http::StatusCode,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::{pages, present, text, view::MessageView};
+use crate::{
+    engine::EngineError,
+    http::{
+        AppState, Refusal,
+        headers::{Framing, page as html, wants_json},
+    },
+};
+
+/// A refusal of a page; becomes HTML in [`layer`].
+pub struct PageRefusal {
+    refusal: Refusal,
+    embedded: bool,
+}
+
+/// Marks a refusal that is shown in a frame of a page we do not know.
+#[derive(Clone, Copy)]
+struct Embedded;
+
+impl PageRefusal {
+    /// A refusal in an embed whose workspace is not known.
+    pub fn embedded(error: EngineError) -> Self {
+        Self { refusal: error.into(), embedded: true }
+    }
+}
+
+impl From<EngineError> for PageRefusal {
+    fn from(error: EngineError) -> Self {
+        Self { refusal: error.into(), embedded: false }
+    }
+}
+
+impl IntoResponse for PageRefusal {
+    fn into_response(self) -> Response {
+        let mut response = self.refusal.into_response();
+        if self.embedded {
+            response.extensions_mut().insert(Embedded);
+        }
+        response
+    }
+}
+
+/// Turns every refusal on its way to a browser into a page. Programs keep the JSON.
+pub async fn layer(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    if wants_json(request.headers()) {
+        return next.run(request).await;
+    }
+    let response = next.run(request).await;
+    let Some(refusal) = response.extensions().get::<Refusal>().cloned() else { return response };
+    let framing = match response.extensions().get::<Embedded>() {
+        // No workspace is known, so nobody can be named; the page holds a sentence and nothing else.
+        Some(Embedded) => Framing::Anybody,
+        None => Framing::Nobody,
+    };
+    show(&state, refusal.status, refusal.reason, &refusal.message, &framing)
+}
+
+fn show(state: &AppState, status: StatusCode, code: &str, message: &str, framing: &Framing) -> Response {
+    let said = text::refusal(code);
+    let view = MessageView {
+        status: status.as_u16(),
+        headline: said.headline.to_owned(),
+        detail: if said.detail.is_empty() { message.to_owned() } else { said.detail.to_owned() },
+        steps: said.steps.iter().map(|step| (*step).to_owned()).collect(),
+        code: Some(code.to_owned()),
+        developer: said.developer,
+    };
+    let shell = present::bare_shell(state, &view.headline);
+    html(status, pages::message(&shell, &view), framing)
+}
+
+/// `GET /refused/{code}`: where a server function sends a browser whose request it refused.
+pub async fn page(State(state): State<AppState>, Path(code): Path<String>) -> Response {
+    match text::REFUSED_ACTIONS.iter().find(|(known, _)| *known == code) {
+        Some((known, status)) => {
+            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST);
+            show(&state, status, known, "", &Framing::Nobody)
+        }
+        None => Refusal::not_found("page").into_response(),
+    }
+}
+
+/// The code that `/refused/` knows for a refusal.
+pub fn code_of(refusal: &Refusal) -> &'static str {
+    text::REFUSED_ACTIONS
+        .iter()
+        .map(|(code, _)| *code)
+        .find(|code| *code == refusal.reason || *code == refusal.key)
+        .unwrap_or("internal")
+}

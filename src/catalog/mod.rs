@@ -1,0 +1,141 @@
+//! The apps Hitchpost knows, as data: reads connector files and refuses what does not fit.
+//!
+//! Knows nothing of workspaces, customers, stores or sockets. What leaves this room is checked:
+//! every template name is known, every address is https, and every host that may see a secret
+//! is named.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use rust_embed::RustEmbed;
+use url::Url;
+
+pub mod connector;
+pub mod host;
+pub mod input;
+mod lint;
+pub mod logo;
+pub mod parse;
+pub mod search;
+pub mod template;
+pub mod values;
+
+pub use connector::Connector;
+pub use host::HostPattern;
+pub use parse::ConnectorError;
+pub use template::{Template, TemplateError, Values};
+pub use values::Namespace;
+
+use connector::{Api, AuthOption, Request, Target};
+
+/// `connectors/`, one file per app, inside the binary.
+#[derive(RustEmbed)]
+#[folder = "connectors/"]
+// A missing folder is no compile error; the tests of this room look for what must be there.
+#[allow_missing = true]
+struct Files;
+
+/// All connectors of this process, by key.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    connectors: BTreeMap<String, Arc<Connector>>,
+}
+
+impl Catalog {
+    /// The connectors that come with Hitchpost.
+    ///
+    /// # Errors
+    /// The first file that is refused; a test sees to it that none is.
+    pub fn builtin() -> Result<Self, ConnectorError> {
+        let mut catalog = Self::default();
+        for name in Files::iter() {
+            let (Some(key), Some(file)) = (name.strip_suffix(".toml"), Files::get(&name)) else { continue };
+            let path = format!("connectors/{name}");
+            let text = std::str::from_utf8(&file.data).map_err(|_| ConnectorError {
+                file: path.clone(),
+                line: None,
+                key: String::new(),
+                reason: "is not UTF-8 text".to_owned(),
+            })?;
+            catalog.insert(parse::connector(key, &path, text)?);
+        }
+        Ok(catalog)
+    }
+
+    /// The connector of this key.
+    pub fn get(&self, key: &str) -> Option<&Arc<Connector>> {
+        self.connectors.get(key)
+    }
+
+    /// All connectors, sorted by key.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Connector>> {
+        self.connectors.values()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.connectors.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.connectors.is_empty()
+    }
+
+    /// With one more connector; one of the same key is replaced.
+    #[must_use]
+    pub fn with(mut self, connector: Connector) -> Self {
+        self.insert(connector);
+        self
+    }
+
+    /// Adds a connector; one of the same key is replaced.
+    pub fn insert(&mut self, connector: Connector) {
+        self.connectors.insert(connector.key.clone(), Arc::new(connector));
+    }
+}
+
+impl Connector {
+    /// The auth option of this key; the first one without a key.
+    pub fn option(&self, key: Option<&str>) -> Option<&AuthOption> {
+        match key {
+            Some(key) => self.auth.iter().find(|option| option.key == key),
+            None => self.auth.first(),
+        }
+    }
+
+    /// How the API is reached with `option`: its own table, or else the connector's.
+    pub fn api_for<'c>(&'c self, option: &'c AuthOption) -> Option<&'c Api> {
+        option.api.as_ref().or(self.api.as_ref())
+    }
+}
+
+impl Api {
+    /// Whether a secret may go to `url`. Open hosts admit any https host that has a name.
+    pub fn admits(&self, url: &Url) -> bool {
+        let open = self.open_hosts && url.scheme() == "https" && url.domain().is_some();
+        open || host::admits(&self.hosts, url)
+    }
+}
+
+impl Request {
+    /// Where the call goes: its own address, or its path behind `api.base`.
+    pub fn address(&self, api: &Api) -> Template {
+        match (&self.target, &api.base) {
+            (Target::Url(url), _) => url.clone(),
+            (Target::Path(path), Some(base)) => base.join(path),
+            (Target::Path(path), None) => path.clone(),
+        }
+    }
+
+    /// Whether its parameters, headers, basic credentials or body use `{{name}}`. A revoke call
+    /// that places the token itself is sent as written, without the standard parameters.
+    pub fn mentions(&self, name: &str) -> bool {
+        let basic = self.basic.iter().flat_map(|basic| [&basic.username, &basic.password]);
+        let listed = self.params.iter().chain(&self.headers).map(|(_, template)| template);
+        listed.chain(basic).any(|template| template.names().any(|known| known == name))
+            || self.body.as_ref().is_some_and(|body| template::json_mentions(body, name))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,318 @@
+//! Reads a connector file key by key, and knows where each one stands.
+//!
+//! Every answer is either a value of the asked kind or an error with file, line and dotted key.
+//! A table that was read must be [`finish`](Table::finish)ed: keys nobody asked for are errors,
+//! because a misspelt key that is silently ignored is found in production.
+
+use std::{cell::RefCell, collections::BTreeMap, str::FromStr};
+
+use serde_json::Value;
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::ConnectorError;
+use crate::catalog::{
+    connector::Templates,
+    template::{self, Template},
+};
+
+/// One file: its name for errors, and where its keys are.
+pub(in crate::catalog) struct File {
+    name: String,
+    lines: BTreeMap<String, usize>,
+}
+
+/// A value and the dotted key that leads to it.
+pub(super) struct Item<'t> {
+    file: &'t File,
+    pub(super) key: String,
+    value: &'t DeValue<'t>,
+}
+
+/// A table being read.
+pub(super) struct Table<'t> {
+    file: &'t File,
+    key: String,
+    entries: Vec<(&'t str, &'t DeValue<'t>)>,
+    asked: RefCell<Vec<&'static str>>,
+}
+
+impl File {
+    /// Notes where each key of `root` stands in `text`.
+    pub(super) fn new(name: &str, text: &str, root: &DeTable<'_>) -> Self {
+        let mut file = Self { name: name.to_owned(), lines: BTreeMap::new() };
+        file.note(text, "", root);
+        file
+    }
+
+    fn note(&mut self, text: &str, prefix: &str, table: &DeTable<'_>) {
+        for (name, value) in table {
+            let key = join(prefix, name.get_ref());
+            self.lines.entry(key.clone()).or_insert(line_at(text, name.span().start));
+            self.note_value(text, &key, value);
+        }
+    }
+
+    fn note_value(&mut self, text: &str, key: &str, value: &Spanned<DeValue<'_>>) {
+        match value.get_ref() {
+            DeValue::Table(table) => self.note(text, key, table),
+            DeValue::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let key = format!("{key}[{index}]");
+                    self.lines.insert(key.clone(), line_at(text, item.span().start));
+                    self.note_value(text, &key, item);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The line of `key`, or of the nearest table around it that the file has.
+    fn line(&self, key: &str) -> Option<usize> {
+        let mut key = key;
+        loop {
+            if let Some(line) = self.lines.get(key) {
+                return Some(*line);
+            }
+            key = &key[..key.rfind(['.', '['])?];
+        }
+    }
+
+    /// A refusal of what stands at `key`.
+    pub(in crate::catalog) fn refuse(&self, key: &str, reason: impl Into<String>) -> ConnectorError {
+        ConnectorError {
+            file: self.name.clone(),
+            line: self.line(key),
+            key: key.to_owned(),
+            reason: reason.into(),
+        }
+    }
+
+    /// Whether the file itself says something at `key`.
+    pub(in crate::catalog) fn has(&self, key: &str) -> bool {
+        self.lines.contains_key(key)
+    }
+}
+
+/// The 1-based line of a byte offset.
+pub(super) fn line_at(text: &str, offset: usize) -> usize {
+    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
+}
+
+fn join(prefix: &str, name: &str) -> String {
+    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
+}
+
+impl<'t> Item<'t> {
+    /// A refusal of this value.
+    pub(super) fn refuse(&self, reason: impl Into<String>) -> ConnectorError {
+        self.file.refuse(&self.key, reason)
+    }
+
+    pub(super) fn is_text(&self) -> bool {
+        self.value.is_str()
+    }
+
+    pub(super) fn is_list(&self) -> bool {
+        self.value.is_array()
+    }
+
+    /// Text that is not empty.
+    pub(super) fn text(&self) -> Result<String, ConnectorError> {
+        let text = self.any_text()?;
+        if text.trim().is_empty() { Err(self.refuse("must not be empty")) } else { Ok(text) }
+    }
+
+    /// Text, empty or not.
+    pub(super) fn any_text(&self) -> Result<String, ConnectorError> {
+        self.value.as_str().map(str::to_owned).ok_or_else(|| self.refuse("must be text in quotes"))
+    }
+
+    /// Text, or a number or truth value as text.
+    pub(super) fn scalar(&self) -> Result<String, ConnectorError> {
+        match self.json()? {
+            Value::String(text) => Ok(text),
+            Value::Number(number) => Ok(number.to_string()),
+            Value::Bool(truth) => Ok(truth.to_string()),
+            _ => Err(self.refuse("must be a single value")),
+        }
+    }
+
+    pub(super) fn bool(&self) -> Result<bool, ConnectorError> {
+        self.value.as_bool().ok_or_else(|| self.refuse("must be true or false"))
+    }
+
+    /// A whole number, zero or more.
+    pub(super) fn number<N: FromStr>(&self) -> Result<N, ConnectorError> {
+        self.value
+            .as_integer()
+            .filter(|integer| integer.radix() == 10)
+            .and_then(|integer| integer.as_str().parse().ok())
+            .ok_or_else(|| self.refuse("must be a whole number, zero or more"))
+    }
+
+    pub(super) fn template(&self) -> Result<Template, ConnectorError> {
+        let text = self.scalar()?;
+        Template::parse(&text).map_err(|error| self.refuse(error.to_string()))
+    }
+
+    /// A name that templates can use.
+    pub(super) fn name(&self) -> Result<String, ConnectorError> {
+        let name = self.text()?;
+        self.check_name(&name)?;
+        Ok(name)
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), ConnectorError> {
+        if template::is_name(name) && !name.contains('.') {
+            return Ok(());
+        }
+        Err(self.refuse("must be a name of letters, digits and `_`"))
+    }
+
+    /// One of the given words.
+    pub(super) fn one_of<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T, ConnectorError> {
+        let word = self.any_text()?;
+        let found = choices.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
+        found.ok_or_else(|| {
+            let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+            self.refuse(format!("must be one of {}", names.join(", ")))
+        })
+    }
+
+    pub(super) fn list(&self) -> Result<Vec<Item<'t>>, ConnectorError> {
+        let items = self.value.as_array().ok_or_else(|| self.refuse("must be a list"))?;
+        let item = |(index, value): (usize, &'t Spanned<DeValue<'t>>)| Item {
+            file: self.file,
+            key: format!("{}[{index}]", self.key),
+            value: value.get_ref(),
+        };
+        Ok(items.iter().enumerate().map(item).collect())
+    }
+
+    pub(super) fn texts(&self) -> Result<Vec<String>, ConnectorError> {
+        self.list()?.iter().map(Item::text).collect()
+    }
+
+    pub(super) fn table(&self) -> Result<Table<'t>, ConnectorError> {
+        let table = self.value.as_table().ok_or_else(|| self.refuse("must be a table"))?;
+        Ok(Table::new(self.file, &self.key, table))
+    }
+
+    /// The members of a table whose keys are free, in the file's order.
+    pub(super) fn members(&self) -> Result<Vec<(String, Item<'t>)>, ConnectorError> {
+        let table = self.table()?;
+        let member = |(name, value): &(&'t str, &'t DeValue<'t>)| {
+            let key = join(&self.key, name);
+            ((*name).to_owned(), Item { file: self.file, key, value })
+        };
+        Ok(table.entries.iter().map(member).collect())
+    }
+
+    /// A table of texts.
+    pub(super) fn map(&self) -> Result<BTreeMap<String, String>, ConnectorError> {
+        self.members()?.into_iter().map(|(name, item)| Ok((name, item.text()?))).collect()
+    }
+
+    /// A table whose keys are template names and whose values are texts.
+    pub(super) fn names(&self) -> Result<BTreeMap<String, String>, ConnectorError> {
+        let member = |(name, item): (String, Item<'t>)| {
+            item.check_name(&name)?;
+            Ok((name, item.text()?))
+        };
+        self.members()?.into_iter().map(member).collect()
+    }
+
+    /// A table of templates, in the file's order.
+    pub(super) fn templates(&self) -> Result<Templates, ConnectorError> {
+        self.members()?.into_iter().map(|(name, item)| Ok((name, item.template()?))).collect()
+    }
+
+    /// The value as JSON.
+    pub(super) fn json(&self) -> Result<Value, ConnectorError> {
+        Ok(match self.value {
+            DeValue::String(text) => Value::from(text.as_ref()),
+            DeValue::Boolean(truth) => Value::from(*truth),
+            DeValue::Integer(_) => {
+                let digits = self.value.as_integer().filter(|integer| integer.radix() == 10);
+                let number = digits.and_then(|integer| integer.as_str().parse::<i64>().ok());
+                Value::from(number.ok_or_else(|| self.refuse("is too large a number"))?)
+            }
+            DeValue::Float(float) => {
+                let number = float.as_str().parse::<f64>().ok().filter(|number| number.is_finite());
+                Value::from(number.ok_or_else(|| self.refuse("must be a finite number"))?)
+            }
+            DeValue::Array(_) => Value::Array(self.list()?.iter().map(Item::json).collect::<Result<_, _>>()?),
+            DeValue::Table(_) => {
+                let member = |(name, item): (String, Item<'t>)| Ok((name, item.json()?));
+                Value::Object(self.members()?.into_iter().map(member).collect::<Result<_, _>>()?)
+            }
+            DeValue::Datetime(_) => return Err(self.refuse("must not be a date; put it in quotes")),
+        })
+    }
+}
+
+impl<'t> Table<'t> {
+    pub(super) fn new(file: &'t File, key: &str, table: &'t DeTable<'t>) -> Self {
+        let mut entries: Vec<_> = table.iter().collect();
+        // The map is sorted by name; where a key stands in the file is its order.
+        entries.sort_by_key(|(name, _)| name.span().start);
+        let entries =
+            entries.into_iter().map(|(name, value)| (name.get_ref().as_ref(), value.get_ref())).collect();
+        Self { file, key: key.to_owned(), entries, asked: RefCell::default() }
+    }
+
+    /// A refusal of the table as a whole, or of a key it lacks.
+    pub(super) fn refuse(&self, name: &str, reason: impl Into<String>) -> ConnectorError {
+        let key = if name.is_empty() { self.key.clone() } else { join(&self.key, name) };
+        self.file.refuse(&key, reason)
+    }
+
+    /// The value of `name`, if it is there.
+    pub(super) fn get(&self, name: &'static str) -> Option<Item<'t>> {
+        self.asked.borrow_mut().push(name);
+        let (_, value) = self.entries.iter().find(|(key, _)| *key == name)?;
+        Some(Item { file: self.file, key: join(&self.key, name), value })
+    }
+
+    /// The value of `name`, read by `read`, if it is there.
+    pub(super) fn read<T>(
+        &self,
+        name: &'static str,
+        read: impl FnOnce(&Item<'t>) -> Result<T, ConnectorError>,
+    ) -> Result<Option<T>, ConnectorError> {
+        self.get(name).map(|item| read(&item)).transpose()
+    }
+
+    /// The value of `name`, which must be there.
+    pub(super) fn need<T>(
+        &self,
+        name: &'static str,
+        read: impl FnOnce(&Item<'t>) -> Result<T, ConnectorError>,
+    ) -> Result<T, ConnectorError> {
+        self.read(name, read)?.ok_or_else(|| self.refuse(name, "is missing"))
+    }
+
+    /// The value of `name`, or `T`'s default.
+    pub(super) fn or_default<T: Default>(
+        &self,
+        name: &'static str,
+        read: impl FnOnce(&Item<'t>) -> Result<T, ConnectorError>,
+    ) -> Result<T, ConnectorError> {
+        Ok(self.read(name, read)?.unwrap_or_default())
+    }
+
+    /// Refuses keys nobody asked for.
+    pub(super) fn finish(&self) -> Result<(), ConnectorError> {
+        let asked = self.asked.borrow();
+        match self.entries.iter().find(|(name, _)| !asked.contains(name)) {
+            None => Ok(()),
+            Some((name, _)) => {
+                let known = asked.join(", ");
+                Err(self.refuse(name, format!("is not a key of the format; here it has {known}")))
+            }
+        }
+    }
+}

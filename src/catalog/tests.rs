@@ -1,0 +1,200 @@
+//! The connectors that come with Hitchpost, and the examples of the format.
+
+use std::collections::BTreeMap;
+
+use super::{connector::AuthType, *};
+
+fn builtin() -> Catalog {
+    match Catalog::builtin() {
+        Ok(catalog) => catalog,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn every_file_is_a_connector() {
+    let catalog = builtin();
+
+    let keys: Vec<_> = catalog.iter().map(|connector| connector.key.as_str()).collect();
+    let first_twelve = [
+        "airtable",
+        "asana",
+        "dropbox",
+        "github",
+        "gitlab",
+        "google-drive",
+        "hubspot",
+        "linear",
+        "notion",
+        "sendgrid",
+        "stripe",
+        "zendesk",
+    ];
+    for key in first_twelve {
+        assert!(keys.contains(&key), "{key}");
+    }
+    assert!(keys.is_sorted());
+}
+
+#[test]
+fn every_logo_is_there_and_draws_only_shapes() {
+    for connector in builtin().iter() {
+        let picture = logo::svg(connector);
+        let text = std::str::from_utf8(&picture.bytes).expect("SVG is text");
+        let (slug, key) = (connector.logo.as_deref(), &connector.key);
+        assert!(slug.is_none() || text.contains("<path"), "{key}: public/logos/{slug:?}.svg is missing");
+        assert!(text.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 24 24\""), "{key}");
+        for word in
+            ["<script", "href", "url(", "<style", "style=", "onload", "<image", "<foreignObject", "<!"]
+        {
+            assert!(!text.contains(word), "{key} has {word}");
+        }
+    }
+}
+
+#[test]
+fn every_reviewed_connector_says_what_a_page_needs() {
+    for connector in builtin().iter().filter(|found| found.status == connector::Status::Reviewed) {
+        let key = &connector.key;
+        assert!(connector.description.as_ref().is_some_and(|line| line.len() <= 60), "{key}");
+        assert!(
+            connector.docs.is_some() && connector.website.is_some() && connector.color.is_some(),
+            "{key}"
+        );
+        for option in &connector.auth {
+            let api = connector.api_for(option).expect("an API");
+            assert!(api.test.is_some() && (api.open_hosts || !api.hosts.is_empty()), "{key}/{}", option.key);
+            for scope in &option.scopes.default {
+                assert!(option.scopes.titles.contains_key(scope), "{key}: {scope} needs a title");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_test_call_goes_where_the_vendor_says() {
+    let catalog = builtin();
+    let values = BTreeMap::from(
+        [("subdomain", "acme"), ("api_host", "api.sendgrid.com"), ("host", "gitlab.com")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    );
+    for (key, expected) in [
+        ("airtable", "https://api.airtable.com/v0/meta/whoami"),
+        ("asana", "https://app.asana.com/api/1.0/users/me"),
+        ("dropbox", "https://api.dropboxapi.com/2/users/get_current_account"),
+        ("github", "https://api.github.com/user"),
+        ("gitlab", "https://gitlab.com/api/v4/user"),
+        ("google-drive", "https://www.googleapis.com/drive/v3/about?fields=user"),
+        ("hubspot", "https://api.hubapi.com/account-info/v3/details"),
+        ("linear", "https://api.linear.app/graphql"),
+        ("notion", "https://api.notion.com/v1/users/me"),
+        ("sendgrid", "https://api.sendgrid.com/v3/scopes"),
+        ("stripe", "https://api.stripe.com/v1/account"),
+        ("zendesk", "https://acme.zendesk.com/api/v2/users/me.json"),
+    ] {
+        let connector = catalog.get(key).expect("a connector");
+        for option in &connector.auth {
+            let api = connector.api_for(option).expect("an API");
+            let test = api.test.as_ref().expect("a test");
+
+            let url = test.address(api).render_url(&values).expect("an address");
+
+            assert_eq!(url.as_str(), expected);
+            assert!(api.admits(&url), "{key}");
+        }
+    }
+}
+
+#[test]
+fn no_hostile_subdomain_leaves_zendesk() {
+    let catalog = builtin();
+    let zendesk = catalog.get("zendesk").expect("a connector");
+
+    for option in &zendesk.auth {
+        for value in
+            ["evil.com/#", "x@evil", "evil.com\\", "a.b", "acme.evil.com", "https://acme.evil.com", ""]
+        {
+            let given = BTreeMap::from(
+                [("subdomain", value), ("email", "a@b.c"), ("api_token", "t")]
+                    .map(|(name, value)| (name.to_owned(), value.to_owned())),
+            );
+            let errors = input::check(option, &given).err().expect("refused");
+            assert_eq!(errors[0].field, "subdomain", "{value}");
+
+            let api = zendesk.api_for(option).expect("an API");
+            assert!(api.base.as_ref().expect("a base").render_url(&given).is_err(), "{value}");
+        }
+    }
+}
+
+#[test]
+fn each_connector_offers_its_options_in_order() {
+    let catalog = builtin();
+    let kinds = |key: &str| -> Vec<AuthType> {
+        catalog.get(key).expect("a connector").auth.iter().map(|option| option.kind).collect()
+    };
+
+    for key in ["hubspot", "github", "gitlab", "notion", "linear", "asana", "airtable", "dropbox"] {
+        assert_eq!(kinds(key), [AuthType::OAuth2, AuthType::ApiKey], "{key}");
+    }
+    assert_eq!(kinds("zendesk"), [AuthType::OAuth2, AuthType::Basic]);
+    assert_eq!(kinds("google-drive"), [AuthType::OAuth2]);
+    assert_eq!(kinds("stripe"), [AuthType::ApiKey]);
+    assert_eq!(kinds("sendgrid"), [AuthType::ApiKey]);
+}
+
+#[test]
+fn open_hosts_admit_named_https_hosts_only() {
+    let catalog = builtin();
+    let gitlab = catalog.get("gitlab").expect("a connector");
+    let token = gitlab.option(Some("api-key")).expect("an option");
+    let admits = |option, url: &str| {
+        gitlab.api_for(option).expect("an API").admits(&Url::parse(url).expect("an address"))
+    };
+
+    assert!(admits(token, "https://git.example.com/api/v4/user"));
+    assert!(!admits(token, "http://git.example.com/"));
+    assert!(!admits(token, "https://10.0.0.1/"));
+    assert!(admits(&gitlab.auth[0], "https://gitlab.com/api/v4/user"));
+    assert!(!admits(&gitlab.auth[0], "https://git.example.com/api/v4/user"));
+}
+
+#[test]
+fn a_connector_of_the_same_key_takes_the_place() {
+    let mut own = Connector::clone(builtin().get("stripe").expect("a connector"));
+    own.name = "My Stripe".to_owned();
+
+    let catalog = builtin().with(own);
+
+    assert_eq!(catalog.len(), builtin().len());
+    assert_eq!(catalog.get("stripe").expect("a connector").name, "My Stripe");
+}
+
+#[test]
+fn a_revoke_call_that_places_the_token_itself_is_told_apart() {
+    let catalog = builtin();
+    let mentions = |key: &str| {
+        let revoke = catalog.get(key).and_then(|found| found.auth[0].revoke.as_ref()).expect("a revoke call");
+        revoke.mentions("access_token")
+    };
+
+    assert!(mentions("github") && mentions("dropbox"));
+    assert!(!mentions("hubspot") && !mentions("notion"));
+}
+
+#[test]
+fn the_example_of_the_documentation_is_a_connector() {
+    let page = include_str!("../../docs/connector-format.md");
+    let section = page.split("## An example").nth(1).expect("the section");
+    let example =
+        section.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the example");
+
+    let tickets = match parse::connector("tickets", "tickets.toml", example) {
+        Ok(connector) => connector,
+        Err(error) => panic!("{error}"),
+    };
+
+    assert_eq!(tickets.auth.len(), 2);
+    let hosts: Vec<_> = tickets.api.expect("an API").hosts.iter().map(ToString::to_string).collect();
+    assert_eq!(hosts, ["*.tickets.example"]);
+}

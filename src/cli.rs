@@ -1,0 +1,177 @@
+//! The command line.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Parser, Subcommand};
+use url::Url;
+
+use crate::{
+    config::{Config, Environment},
+    engine::Addresses,
+    server::{self, Server, StartError, Surroundings},
+    telemetry,
+};
+
+/// Exit code of everything that the person who started us can mend.
+const USAGE: u8 = 2;
+
+/// The integrations page a SaaS product gives its customers.
+///
+/// Without a configuration file it starts a demo: twelve apps played by a built-in sandbox.
+#[derive(Parser)]
+#[command(name = "hitchpost", version, after_help = AFTER_HELP)]
+struct Cli {
+    /// Configuration file [default: ./hitchpost.toml if it is there; HITCHPOST_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const AFTER_HELP: &str = "\
+Environment (each wins over the file):
+  HITCHPOST_CONFIG           configuration file
+  HITCHPOST_LISTEN           address and port [default: 127.0.0.1:7080]
+  HITCHPOST_PUBLIC_URL       what browsers call this server [default: http://localhost:PORT]
+  HITCHPOST_DATABASE         sqlite:PATH [default: sqlite:data/hitchpost.db]
+  HITCHPOST_ENCRYPTION_KEYS  kid:base64,kid:base64, 32 bytes each; the first encrypts
+                             [default: the file DATABASE.key, made at the first start]
+  HITCHPOST_SANDBOX          true or false [default: true for a loopback public URL]
+  HITCHPOST_SANDBOX_URL      another address for the sandbox's pages
+  HITCHPOST_EGRESS_ALLOW     host:port,host:port that may be called although not public
+  HITCHPOST_LOG              log filter such as debug [default: info]
+  HITCHPOST_LOG_FORMAT       text or json [default: text]";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the server (the default)
+    Serve,
+    /// Apply a configuration file to the database, print callback addresses, and end
+    ///
+    /// Doing it again changes nothing. An integration that is gone from the file is hidden; its
+    /// connections stay. A running server sees the change within a second.
+    Apply {
+        /// The file
+        file: PathBuf,
+    },
+    /// Print a test token for a customer, and nothing else
+    Token {
+        /// Key of the workspace; it needs a `secret`
+        #[arg(long)]
+        workspace: String,
+        /// The product's own id of the customer, 1 to 256 bytes
+        #[arg(long)]
+        customer: String,
+        /// A token for the workspace's backend (`isAdmin`)
+        #[arg(long)]
+        admin: bool,
+        /// How long it is good, such as 30m or 1h; at most the workspace's max_token_lifetime
+        #[arg(long, default_value = "1h", value_parser = humantime::parse_duration)]
+        expires: Duration,
+    },
+}
+
+/// Runs the command that was given. Errors are one sentence on standard error.
+pub async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let environment = Environment::read();
+    let json = environment.get("HITCHPOST_LOG_FORMAT") == Some("json");
+    telemetry::start(environment.get("HITCHPOST_LOG"), json);
+    let done = match cli.command {
+        None | Some(Command::Serve) => serve(cli.config, &environment).await,
+        Some(Command::Apply { file }) => apply(file, &environment).await,
+        Some(Command::Token { workspace, customer, admin, expires }) => {
+            token(cli.config, &environment, &workspace, &customer, admin, expires).await
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&mut std::io::stderr(), &format!("hitchpost: {error}"));
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+async fn serve(file: Option<PathBuf>, environment: &Environment) -> Result<(), StartError> {
+    let config = Config::load(file.as_deref(), environment)?;
+    let server = Server::bind(config, environment, Surroundings::default()).await?;
+    tracing::info!(address = %server.address, "Hitchpost {} listens at {}", env!("CARGO_PKG_VERSION"), server.public_url);
+    if let Some(link) = server.demo_link().await? {
+        let mut out = std::io::stdout();
+        say(&mut out, "");
+        say(&mut out, "  This is a demo: its apps are played by the built-in sandbox.");
+        say(&mut out, "  Open this link to be its test customer:");
+        say(&mut out, "");
+        say(&mut out, &format!("    {link}"));
+        say(&mut out, "");
+        let mut embed = server.public_url.clone();
+        embed.set_path("/sandbox/embed");
+        say(&mut out, &format!("  The same page inside another site: {embed}"));
+        say(&mut out, "");
+    }
+    server.run(server::asked_to_end()).await
+}
+
+async fn apply(file: PathBuf, environment: &Environment) -> Result<(), StartError> {
+    let config = Config::load(Some(&file), environment)?;
+    let addresses = addresses(&config);
+    let engine = server::engine(&config.server, environment, addresses, Surroundings::default()).await?;
+    let report = engine
+        .configure(config.workspaces)
+        .await
+        .map_err(|error| StartError::Configure { file: format!("{}: ", file.display()), error })?;
+    let mut out = std::io::stdout();
+    for key in &report.integrations_hidden {
+        say(&mut out, &format!("hidden: {key} (no longer in the file; its connections stay)"));
+    }
+    let mut views = engine.workspaces().await?;
+    views.sort_by(|one, other| one.workspace.key.cmp(&other.workspace.key));
+    for workspace in views {
+        for view in workspace.integrations.iter().filter(|view| !view.integration.hidden) {
+            let callback = engine.callback_uri(view);
+            say(
+                &mut out,
+                &format!("{}/{}: callback {callback}", workspace.workspace.key, view.integration.key),
+            );
+        }
+    }
+    let created = (report.workspaces_created, report.integrations_created);
+    say(&mut out, &format!("applied: {} new workspaces, {} new integrations", created.0, created.1));
+    engine.close().await;
+    Ok(())
+}
+
+async fn token(
+    file: Option<PathBuf>,
+    environment: &Environment,
+    workspace: &str,
+    customer: &str,
+    admin: bool,
+    expires: Duration,
+) -> Result<(), StartError> {
+    let config = Config::load(file.as_deref(), environment)?;
+    let engine =
+        server::engine(&config.server, environment, addresses(&config), Surroundings::default()).await?;
+    let token = engine.test_token(workspace, customer, admin, expires).await?;
+    say(&mut std::io::stdout(), token.expose());
+    engine.close().await;
+    Ok(())
+}
+
+fn addresses(config: &Config) -> Addresses {
+    let localhost = format!("http://localhost:{}", config.server.listen.port());
+    let public_url = config.server.public_url.clone();
+    Addresses {
+        public_url: public_url.unwrap_or_else(|| Url::parse(&localhost).expect("a port makes an address")),
+        sandbox_url: config.server.sandbox_url.clone(),
+        sandbox_bound: None,
+    }
+}
+
+/// Writes a line; a reader that went away is no reason to panic.
+fn say(out: &mut impl std::io::Write, line: &str) {
+    let _ = writeln!(out, "{line}");
+    let _ = out.flush();
+}

@@ -1,0 +1,351 @@
+//! Starts an attempt, and takes it as far as it goes without the provider.
+//!
+//! Nothing leaves for a provider before the customer pressed a button on a page of ours or of an
+//! allowed origin: otherwise the attempt first asks.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use url::Url;
+
+use super::{Engine, EngineError, IntegrationView, Outcome, WorkspaceView, provider::Provider};
+use crate::{
+    catalog::{
+        connector::{AuthOption, AuthType},
+        input,
+    },
+    model::{
+        Attempt, AttemptId, AttemptRequest, ConnectionId, ConnectionState, Credentials, Failure, FailureKey,
+        Handle, HandleHash, Road, Secret, Session, credential::AttemptSecrets,
+    },
+    protocol::oauth2::{self, AuthorizeAsk},
+    store::{NewAttempt, StoreError},
+    vault::{Place, Sealed},
+};
+
+/// How long a customer has, from "Connect" to the provider's answer.
+pub(super) const ATTEMPT_LIFE: Duration = Duration::from_secs(10 * 60);
+/// Longest `requestId`, name and `customState`, in bytes.
+const REQUEST_ID_MAX: usize = 128;
+const NAME_MAX: usize = 200;
+const CUSTOM_STATE_MAX: usize = 2048;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct ConnectRequest {
+    /// Id or key of the integration; may be empty when a connection is named.
+    pub integration: String,
+    /// Auth option; none is the connection's own, else the first.
+    pub option: Option<String>,
+    /// What the customer typed.
+    pub input: BTreeMap<String, String>,
+    /// How the outcome leaves.
+    pub road: Road,
+    /// The client's own name for the attempt.
+    pub request_id: Option<String>,
+    /// A name for the connection.
+    pub name: Option<String>,
+    /// Makes a further connection.
+    pub allow_multiple: bool,
+    /// Id of the connection to renew.
+    pub connection: Option<String>,
+    /// Comes back byte for byte.
+    pub custom_state: Option<String>,
+    /// Where it was asked.
+    pub began: Began,
+}
+
+/// Where an attempt was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Began {
+    /// In a form on a page of ours, which is the confirm page and can show what is wrong.
+    OwnForm,
+    /// By a POST from an allowed origin, or by a backend.
+    Allowed,
+    /// By a link, or on a page that is not among the allowed origins.
+    Elsewhere,
+}
+
+/// What happens next.
+pub enum Next {
+    /// The browser leaves for the provider.
+    Leave(Departure),
+    /// A page of ours asks, opened by this ticket.
+    Ask(Handle),
+    /// It is over.
+    Done(Box<Outcome>),
+}
+
+/// The browser leaves, bound to the attempt by a cookie.
+pub struct Departure {
+    /// Where to.
+    pub url: Url,
+    /// Name part of the cookie.
+    pub cookie: String,
+    /// Value of the cookie.
+    pub binding: Handle,
+}
+
+/// Name part of the cookie that binds a browser to the attempt waiting for `state`.
+pub fn attempt_cookie(state: &HandleHash) -> String {
+    format!("hitchpost_attempt_{}", state.short())
+}
+
+/// What an attempt in progress needs at hand.
+pub(super) struct Course {
+    pub(super) workspace: Arc<WorkspaceView>,
+    pub(super) view: Arc<IntegrationView>,
+    pub(super) option: AuthOption,
+}
+
+impl Engine {
+    /// Starts an attempt.
+    pub async fn connect(&self, session: &Session, request: ConnectRequest) -> Result<Next, EngineError> {
+        check_sizes(&request)?;
+        let workspace = self.workspace(session.workspace).await?;
+        let target = self.target(session, request.connection.as_deref()).await?;
+        let view = match &target {
+            Some(connection) => workspace.by_id(connection.integration),
+            None => workspace.integration(&request.integration).filter(|view| !view.integration.hidden),
+        };
+        let view = view.filter(|view| session.sees(&view.integration.key)).cloned();
+        let view = view.ok_or(EngineError::NotFound("integration"))?;
+        let wanted = request.option.as_deref().or(target.as_ref().map(|target| target.auth_option.as_str()));
+        let option = view.option(wanted).cloned().ok_or_else(|| no_option(&view))?;
+
+        let mut given = target.as_ref().map(|target| target.input.clone()).unwrap_or_default();
+        given.extend(request.input.into_iter().filter(|(_, value)| !value.is_empty()));
+        let untouched = request.began != Began::OwnForm && nothing_typed(&option, &given);
+        let checked = input::check(&option, &given);
+        let now = self.now();
+        let id = AttemptId::from_uuid(self.entropy().uuid(now));
+        let mut attempt_request = AttemptRequest {
+            road: request.road,
+            surface: session.surface,
+            auth_option: option.key.clone(),
+            name: request.name.filter(|name| !name.trim().is_empty()),
+            allow_multiple: request.allow_multiple,
+            target: target.as_ref().map(|target| target.id),
+            custom_state: request.custom_state,
+            needs_confirmation: request.began == Began::Elsewhere && leaves(&option),
+            own_form: request.began == Began::OwnForm,
+            input: plain_input(&option, &given),
+            secret_input: Vec::new(),
+            problem: None,
+            redirect_uri: None,
+        };
+        let mut secrets = AttemptSecrets::default();
+        let complete = match checked {
+            Ok(checked) => {
+                attempt_request.input = checked.plain;
+                attempt_request.secret_input = secret_names(&option, &checked.secret);
+                secrets.input = checked.secret;
+                true
+            }
+            Err(errors) => {
+                // A form that nobody filled in yet asks without scolding.
+                attempt_request.problem = (!untouched).then(|| invalid_input(errors));
+                false
+            }
+        };
+        let ticket = self.entropy().handle();
+        self.store()
+            .add_attempt(
+                &NewAttempt {
+                    id,
+                    scope: session.scope(),
+                    integration: view.integration.id,
+                    request_id: request.request_id.filter(|id| !id.is_empty()),
+                    ticket: ticket.hash(),
+                    sealed_secret: Some(self.seal_secrets(session.workspace, id, &secrets)),
+                    expires_at: now.plus(ATTEMPT_LIFE),
+                    request: attempt_request.clone(),
+                },
+                now,
+            )
+            .await
+            .map_err(|error| match error {
+                StoreError::Conflict(_) => Failure::new(
+                    FailureKey::InvalidInput,
+                    "This `requestId` was used before; make a new one.",
+                )
+                .into(),
+                other => EngineError::from(other),
+            })?;
+        if !complete || attempt_request.needs_confirmation {
+            return Ok(Next::Ask(ticket));
+        }
+        let attempt =
+            self.store().attempt_by_ticket(ticket.hash(), now).await?.ok_or(EngineError::NotOpen)?;
+        let course = Course { workspace, view, option };
+        self.proceed(attempt, course, secrets, ticket).await
+    }
+
+    /// Goes on with an attempt whose input is complete and which needs no further question.
+    pub(super) async fn proceed(
+        &self,
+        attempt: Attempt,
+        course: Course,
+        secrets: AttemptSecrets,
+        ticket: Handle,
+    ) -> Result<Next, EngineError> {
+        if leaves(&course.option) {
+            return self.depart(attempt, course, secrets).await.map(Next::Leave);
+        }
+        self.connect_with_input(attempt, course, secrets, ticket).await
+    }
+
+    async fn depart(
+        &self,
+        attempt: Attempt,
+        course: Course,
+        mut secrets: AttemptSecrets,
+    ) -> Result<Departure, EngineError> {
+        let state = self.entropy().handle();
+        let binding = self.entropy().handle();
+        let verifier = oauth2::pkce_verifier(self.entropy().bytes());
+        let credentials = Credentials { input: secrets.input.clone(), ..Credentials::default() };
+        let provider = Provider::new(
+            self,
+            &course.workspace,
+            &course.view,
+            &course.option,
+            &attempt.customer,
+            &attempt.request.input,
+            &credentials,
+        )?;
+        let (Some(authorize), Some(client)) = (&course.option.authorize, &provider.client) else {
+            return Err(no_option(&course.view));
+        };
+        let redirect_uri = self.redirect_uri(&provider)?;
+        let endpoint = provider.endpoint(authorize).map_err(|error| error.failure(&course.view.name))?;
+        let url = oauth2::authorize_url(
+            &course.option,
+            &endpoint,
+            &AuthorizeAsk {
+                client_id: &client.id,
+                redirect_uri: &redirect_uri,
+                scopes: course.view.scopes(&course.option),
+                state: state.expose(),
+                verifier: Some(verifier.expose()),
+            },
+        );
+        secrets.pkce_verifier = Some(verifier);
+        let mut request = attempt.request.clone();
+        request.redirect_uri = Some(redirect_uri);
+        request.needs_confirmation = false;
+        request.problem = None;
+        let sealed = self.seal_secrets(attempt.workspace, attempt.id, &secrets);
+        let left = self
+            .store()
+            .send_attempt_off(attempt.id, &request, &sealed, state.hash(), binding.hash(), self.now())
+            .await?;
+        if !left {
+            return Err(EngineError::NotOpen);
+        }
+        Ok(Departure { url: provider.browser_address(&url), cookie: attempt_cookie(&state.hash()), binding })
+    }
+
+    /// The callback address of an integration: what its developer registers at the provider.
+    pub fn callback_uri(&self, view: &IntegrationView) -> String {
+        if let Some(uri) = &view.integration.settings.oauth_callback_uri {
+            return uri.clone();
+        }
+        let mut url = self.inner.addresses.public_url.clone();
+        url.set_path(&format!("/oauth/callback/{}", view.integration.id));
+        url.into()
+    }
+
+    fn redirect_uri(&self, provider: &Provider<'_>) -> Result<String, EngineError> {
+        match &provider.option.redirect_uri {
+            Some(template) => template.render(&provider.names).map_err(|_| {
+                Failure::new(FailureKey::MissingClient, "The redirect address is not set up.").into()
+            }),
+            None => Ok(self.callback_uri(&provider.view)),
+        }
+    }
+
+    async fn target(
+        &self,
+        session: &Session,
+        connection: Option<&str>,
+    ) -> Result<Option<crate::model::Connection>, EngineError> {
+        let Some(selector) = connection.filter(|selector| !selector.is_empty()) else { return Ok(None) };
+        let id = ConnectionId::parse(selector).ok_or(EngineError::NotFound("connection"))?;
+        let found = self.store().connection(session.scope(), id).await?;
+        let live = found.filter(|found| !matches!(found.state, ConnectionState::Archived(_)));
+        live.map(Some).ok_or(EngineError::NotFound("connection"))
+    }
+
+    pub(super) fn seal_secrets(
+        &self,
+        workspace: crate::model::WorkspaceId,
+        attempt: AttemptId,
+        secrets: &AttemptSecrets,
+    ) -> Vec<u8> {
+        self.vault().seal(attempt_place(workspace, &attempt.to_string()), &secrets.to_bytes()).0
+    }
+
+    pub(super) fn open_secrets(&self, attempt: &Attempt) -> Result<AttemptSecrets, EngineError> {
+        let Some(sealed) = &attempt.sealed_secret else { return Ok(AttemptSecrets::default()) };
+        let row = attempt.id.to_string();
+        let bytes = self.vault().open(attempt_place(attempt.workspace, &row), &Sealed(sealed.clone()))?;
+        Ok(AttemptSecrets::from_bytes(bytes.expose()).unwrap_or_default())
+    }
+}
+
+fn attempt_place(workspace: crate::model::WorkspaceId, row: &str) -> Place<'_> {
+    Place { table: "attempt", row, column: "sealed_secret", workspace: Some(workspace) }
+}
+
+/// Whether the option's next step is a page of the provider.
+pub(super) fn leaves(option: &AuthOption) -> bool {
+    matches!(option.kind, AuthType::OAuth2 | AuthType::OAuth1) && option.authorize.is_some()
+}
+
+/// Whether nothing was typed into any field that the option wants.
+fn nothing_typed(option: &AuthOption, given: &BTreeMap<String, String>) -> bool {
+    !option.fields.iter().any(|field| given.contains_key(&field.name))
+}
+
+/// What was typed into fields that are not secret, for showing it again.
+pub(super) fn plain_input(option: &AuthOption, given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let plain = option.fields.iter().filter(|field| !field.secret);
+    plain
+        .filter_map(|field| given.get(&field.name).map(|value| (field.name.clone(), value.clone())))
+        .collect()
+}
+
+/// Names of the secret fields that were filled in.
+pub(super) fn secret_names(option: &AuthOption, secret: &BTreeMap<String, Secret<String>>) -> Vec<String> {
+    let fields = option.fields.iter().filter(|field| field.secret && secret.contains_key(&field.name));
+    fields.map(|field| field.name.clone()).collect()
+}
+
+pub(super) fn invalid_input(errors: Vec<input::FieldError>) -> Failure {
+    let mut failure = Failure::new(FailureKey::InvalidInput, "Some fields need another look.");
+    failure.fields = errors.into_iter().map(|error| (error.field, error.message)).collect();
+    failure
+}
+
+fn no_option(view: &IntegrationView) -> EngineError {
+    if view.options.is_empty() && view.missing_client {
+        let message = format!("{} is not set up yet: its OAuth client is missing.", view.name);
+        return Failure::new(FailureKey::MissingClient, message).into();
+    }
+    let message = format!("{} has no such way to connect.", view.name);
+    Failure::new(FailureKey::UnknownAuthOption, message).into()
+}
+
+fn check_sizes(request: &ConnectRequest) -> Result<(), EngineError> {
+    let too_long = |text: &Option<String>, max: usize| text.as_ref().is_some_and(|text| text.len() > max);
+    let (name, max) = if too_long(&request.request_id, REQUEST_ID_MAX) {
+        ("requestId", REQUEST_ID_MAX)
+    } else if too_long(&request.name, NAME_MAX) {
+        ("name", NAME_MAX)
+    } else if too_long(&request.custom_state, CUSTOM_STATE_MAX) {
+        ("customState", CUSTOM_STATE_MAX)
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(FailureKey::InvalidInput, format!("`{name}` is longer than {max} bytes.")).into())
+}

@@ -1,0 +1,208 @@
+//! Finds integrations and connections: one verb for the page and for the API, so that they agree.
+
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
+
+use super::{Engine, EngineError, IntegrationView, WorkspaceView};
+use crate::{
+    catalog::{connector::Status, search},
+    model::{Connection, ConnectionId, ConnectionState, Scope, Session},
+    store::{ConnectionFilter, Page},
+};
+
+/// Integrations on one page of the catalog.
+pub const PAGE_SIZE: usize = 48;
+/// Connections a page shows at most; a customer has a handful.
+const CONNECTIONS_SHOWN: u32 = 200;
+
+/// Which integrations.
+#[derive(Clone, Debug, Default)]
+pub struct IntegrationQuery {
+    /// Words that name, key or other names contain.
+    pub search: Option<String>,
+    /// One category.
+    pub category: Option<String>,
+    /// Goes on behind the integration with this key; absent, empty and `0` begin.
+    pub cursor: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+    /// Connected ones first, as on the page; otherwise the order does not depend on the customer.
+    pub connected_first: bool,
+}
+
+/// A page of integrations.
+pub struct IntegrationPage {
+    /// The integrations.
+    pub items: Vec<IntegrationSummary>,
+    /// Cursor of the next page.
+    pub next: Option<String>,
+    /// How many fit the query in all.
+    pub total: usize,
+    /// Categories of all that this session sees, by name, with counts.
+    pub categories: Vec<CategoryCount>,
+    /// How many this session sees.
+    pub all: usize,
+}
+
+/// A category and how many integrations are in it.
+pub struct CategoryCount {
+    /// Its key.
+    pub key: String,
+    /// How many.
+    pub count: usize,
+}
+
+/// An integration as one customer sees it.
+pub struct IntegrationSummary {
+    /// The integration.
+    pub view: Arc<IntegrationView>,
+    /// The customer's connection to it: a broken one before a working one, then the newest.
+    pub connection: Option<Connection>,
+}
+
+/// A connection and what it ties to.
+pub struct ConnectionView {
+    /// The connection.
+    pub connection: Connection,
+    /// Its integration.
+    pub view: Arc<IntegrationView>,
+}
+
+impl Engine {
+    /// Finds integrations.
+    pub async fn find_integrations(
+        &self,
+        session: &Session,
+        query: &IntegrationQuery,
+    ) -> Result<IntegrationPage, EngineError> {
+        let workspace = self.workspace(session.workspace).await?;
+        let connections = self.find_connections(session, &ConnectionFilter::default()).await?;
+        Ok(page(&workspace, session, &connections.items, query))
+    }
+
+    /// Finds connections, newest first. A limit of 0 stands for as many as a page shows.
+    pub async fn find_connections(
+        &self,
+        session: &Session,
+        filter: &ConnectionFilter,
+    ) -> Result<Page<ConnectionView>, EngineError> {
+        let workspace = self.workspace(session.workspace).await?;
+        let mut filter = filter.clone();
+        if filter.limit == 0 {
+            filter.limit = CONNECTIONS_SHOWN;
+        }
+        let found = self.store().connections(session.scope(), &filter).await?;
+        let items = found
+            .items
+            .into_iter()
+            .filter_map(|connection| {
+                let view = workspace.by_id(connection.integration)?.clone();
+                session.sees(&view.integration.key).then_some(ConnectionView { connection, view })
+            })
+            .collect();
+        Ok(Page { items, more: found.more })
+    }
+
+    /// One integration with the customer's connections to it.
+    pub async fn integration(
+        &self,
+        session: &Session,
+        selector: &str,
+    ) -> Result<(Arc<IntegrationView>, Vec<Connection>), EngineError> {
+        let workspace = self.workspace(session.workspace).await?;
+        let view = workspace.integration(selector).filter(|view| session.sees(&view.integration.key));
+        let view = view.ok_or(EngineError::NotFound("integration"))?.clone();
+        let filter = ConnectionFilter {
+            integration: Some(view.integration.id),
+            limit: CONNECTIONS_SHOWN,
+            ..Default::default()
+        };
+        let connections = self.store().connections(session.scope(), &filter).await?.items;
+        if view.integration.hidden && connections.is_empty() {
+            return Err(EngineError::NotFound("integration"));
+        }
+        Ok((view, connections))
+    }
+
+    /// Whether a connection id is one that this scope may see; archived ones too.
+    pub async fn sees_connection(&self, scope: Scope, id: ConnectionId) -> Result<bool, EngineError> {
+        Ok(self.store().connection(scope, id).await?.is_some())
+    }
+}
+
+fn page(
+    workspace: &WorkspaceView,
+    session: &Session,
+    connections: &[ConnectionView],
+    query: &IntegrationQuery,
+) -> IntegrationPage {
+    let offered: Vec<_> = workspace
+        .integrations
+        .iter()
+        .filter(|view| !view.integration.hidden && view.connector.status != Status::Closed)
+        .filter(|view| session.sees(&view.integration.key))
+        .collect();
+    let mut by_integration: BTreeMap<_, &Connection> = BTreeMap::new();
+    for found in connections.iter().rev() {
+        let place = by_integration.entry(found.view.integration.id).or_insert(&found.connection);
+        if is_broken(&found.connection) || !is_broken(place) {
+            *place = &found.connection;
+        }
+    }
+    let mut found: Vec<_> = offered.iter().copied().filter(|view| fits(view, query)).collect();
+    found.sort_by_cached_key(|view| {
+        let is_connected = by_integration.contains_key(&view.integration.id);
+        (
+            Reverse(query.connected_first && is_connected),
+            Reverse(rank(view, query)),
+            Reverse(view.featured),
+            view.name.to_lowercase(),
+            view.integration.key.clone(),
+        )
+    });
+    let total = found.len();
+    let start = query
+        .cursor
+        .as_deref()
+        .and_then(|cursor| found.iter().position(|view| view.integration.key == cursor))
+        .map_or(0, |place| place + 1);
+    let items: Vec<_> = found[start..]
+        .iter()
+        .take(query.limit)
+        .map(|view| IntegrationSummary {
+            view: (*view).clone(),
+            connection: by_integration.get(&view.integration.id).map(|connection| (*connection).clone()),
+        })
+        .collect();
+    let next =
+        (start + items.len() < total).then(|| items.last().map(|item| item.view.integration.key.clone()));
+    IntegrationPage {
+        next: next.flatten(),
+        items,
+        total,
+        categories: categories(&offered),
+        all: offered.len(),
+    }
+}
+
+fn is_broken(connection: &Connection) -> bool {
+    matches!(connection.state, ConnectionState::Disconnected(_))
+}
+
+fn fits(view: &IntegrationView, query: &IntegrationQuery) -> bool {
+    let wanted = query.category.as_ref();
+    wanted.is_none_or(|category| view.connector.categories.contains(category)) && rank(view, query).is_some()
+}
+
+/// How well the search fits; the same for all without one.
+fn rank(view: &IntegrationView, query: &IntegrationQuery) -> Option<search::Rank> {
+    let words = query.search.as_deref().unwrap_or_default();
+    search::rank(words, &view.name, &view.integration.key, &view.connector.aliases)
+}
+
+fn categories(offered: &[&Arc<IntegrationView>]) -> Vec<CategoryCount> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for category in offered.iter().flat_map(|view| &view.connector.categories) {
+        *counts.entry(category).or_default() += 1;
+    }
+    counts.into_iter().map(|(key, count)| CategoryCount { key: key.to_owned(), count }).collect()
+}

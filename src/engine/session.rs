@@ -1,0 +1,181 @@
+//! From a token or a link to a page session.
+
+use std::time::Duration;
+
+use super::{Engine, EngineError, SessionRefusal};
+use crate::{
+    model::{Customer, CustomerId, Handle, Secret, Session, Surface, Timestamp, WorkspaceId},
+    protocol::jwt::{self, Claims, Issuer, Rules},
+    store::{NewLink, NewSession},
+};
+
+/// How long a hosted page works before it needs a new token or link.
+pub const PAGE_SESSION_LIFE: Duration = Duration::from_secs(8 * 60 * 60);
+/// How long an embedded page works.
+pub const EMBED_SESSION_LIFE: Duration = Duration::from_secs(30 * 60);
+/// Name of the customer that a demo signs in.
+const DEMO_CUSTOMER: &str = "demo-customer";
+
+impl Engine {
+    /// Checks a customer's token and says who it is. The customer is made at first sight.
+    pub async fn authenticate(&self, token: &str, surface: Surface) -> Result<Session, EngineError> {
+        let workspace = match jwt::issuer(token).map_err(SessionRefusal::from)? {
+            Issuer::Key(key) => self.workspace_by_key(&key).await,
+            Issuer::Id(id) => match WorkspaceId::parse(&id) {
+                Some(id) => self.workspace(id).await,
+                None => Err(EngineError::NotFound("workspace")),
+            },
+        };
+        let workspace = workspace.map_err(|error| match error {
+            EngineError::NotFound(_) => SessionRefusal::UnknownWorkspace.into(),
+            other => other,
+        })?;
+        let settings = &workspace.workspace.settings;
+        let rules = Rules {
+            max_lifetime: Duration::from_secs(settings.max_token_lifetime_seconds),
+            allow_without_exp: settings.allow_tokens_without_exp,
+        };
+        let now = self.now();
+        let claims = jwt::verify(token, &workspace.keys, &rules, now).map_err(SessionRefusal::from)?;
+        let ends = claims.expires_at;
+        let customer = self.customer_of(workspace.workspace.id, &claims, now).await?;
+        Ok(Session {
+            workspace: workspace.workspace.id,
+            customer,
+            surface,
+            integrations: claims.integrations,
+            expires_at: ends.unwrap_or(now.plus(PAGE_SESSION_LIFE)),
+        })
+    }
+
+    async fn customer_of(
+        &self,
+        workspace: WorkspaceId,
+        claims: &Claims,
+        now: Timestamp,
+    ) -> Result<Customer, EngineError> {
+        let internal_id = claims.customer.clone().ok_or(SessionRefusal::NoCustomer)?;
+        let seen = Customer {
+            id: CustomerId::from_uuid(self.entropy().uuid(now)),
+            internal_id,
+            name: claims.name.clone(),
+            fields: claims.fields.clone().unwrap_or_default(),
+        };
+        Ok(self.store().ensure_customer(&seen, workspace, now).await?)
+    }
+
+    /// Turns a token into a page session; a new one per token, never an adopted one.
+    pub async fn open_session(
+        &self,
+        token: &str,
+        surface: Surface,
+    ) -> Result<(Session, Handle), EngineError> {
+        let session = self.authenticate(token, surface).await?;
+        self.remember(session).await
+    }
+
+    /// The session behind a handle.
+    pub async fn session(&self, handle: &str) -> Result<Session, EngineError> {
+        let handle = Handle::parse(handle).ok_or(SessionRefusal::Ended)?;
+        let session = self.store().session(handle.hash(), self.now()).await?;
+        Ok(session.ok_or(SessionRefusal::Ended)?)
+    }
+
+    /// Follows a link: a page session for the customer it was made for.
+    pub async fn follow_link(&self, ticket: &str) -> Result<(Session, Handle), EngineError> {
+        let ticket = Handle::parse(ticket).ok_or(SessionRefusal::LinkEnded)?;
+        let now = self.now();
+        let link = self.store().link(ticket.hash(), now).await?.ok_or(SessionRefusal::LinkEnded)?;
+        let customer = self.store().customer(link.workspace, link.customer).await?;
+        let session = Session {
+            workspace: link.workspace,
+            customer: customer.ok_or(SessionRefusal::LinkEnded)?,
+            surface: Surface::Page,
+            integrations: link.integrations,
+            expires_at: now,
+        };
+        self.remember(session).await
+    }
+
+    async fn remember(&self, mut session: Session) -> Result<(Session, Handle), EngineError> {
+        let now = self.now();
+        let handle = self.entropy().handle();
+        session.expires_at = now.plus(match session.surface {
+            Surface::Page => PAGE_SESSION_LIFE,
+            Surface::Embed => EMBED_SESSION_LIFE,
+        });
+        let remembered = NewSession {
+            hash: handle.hash(),
+            workspace: session.workspace,
+            customer: session.customer.id,
+            surface: session.surface,
+            integrations: session.integrations.clone(),
+            expires_at: session.expires_at,
+        };
+        self.store().add_session(&remembered, now).await?;
+        Ok((session, handle))
+    }
+
+    /// Makes a link for the demo's customer. It works until the next start.
+    pub async fn demo_link(&self, workspace: WorkspaceId) -> Result<Handle, EngineError> {
+        let now = self.now();
+        let ticket = self.entropy().handle();
+        let seen = Customer {
+            id: CustomerId::from_uuid(self.entropy().uuid(now)),
+            internal_id: DEMO_CUSTOMER.to_owned(),
+            name: Some("Test customer".to_owned()),
+            fields: serde_json::Map::new(),
+        };
+        let customer = self.store().ensure_customer(&seen, workspace, now).await?;
+        let link = NewLink {
+            hash: ticket.hash(),
+            workspace,
+            customer: customer.id,
+            integrations: None,
+            demo: true,
+            expires_at: now.plus(Duration::from_secs(10 * 365 * 24 * 60 * 60)),
+        };
+        self.store().add_link(&link, now).await?;
+        Ok(ticket)
+    }
+
+    /// A token for a workspace that has a secret, as `hitchpost token` prints it.
+    pub async fn test_token(
+        &self,
+        workspace_key: &str,
+        customer: &str,
+        admin: bool,
+        life: Duration,
+    ) -> Result<Secret<String>, EngineError> {
+        let view = self.workspace_by_key(workspace_key).await?;
+        let secret = view.keys.secrets.first().ok_or(EngineError::NotFound("workspace secret"))?;
+        let now = self.now();
+        let mut claims = serde_json::json!({
+            "iss": workspace_key,
+            "id": customer,
+            "iat": now.seconds(),
+            "exp": now.plus(life).seconds(),
+            "test": true,
+        });
+        if admin {
+            claims["isAdmin"] = true.into();
+        }
+        Ok(jwt::sign_hs256(secret, &claims))
+    }
+
+    /// A token for the demo's customer, for pages of the sandbox that show the embed.
+    pub async fn demo_token(&self, workspace_key: &str) -> Result<Secret<String>, EngineError> {
+        self.test_token(workspace_key, DEMO_CUSTOMER, false, Duration::from_secs(60 * 60)).await
+    }
+
+    /// The demo workspace's secret: the same after a restart, another for every installation.
+    pub fn demo_secret(&self) -> Secret<String> {
+        let bytes = self.vault().derive("demo workspace secret");
+        Secret::new(bytes.expose().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// What signs the sandbox's tokens, so that they outlive a restart.
+    pub fn sandbox_key(&self) -> Secret<[u8; 32]> {
+        self.vault().derive("sandbox")
+    }
+}

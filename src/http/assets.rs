@@ -1,0 +1,172 @@
+//! Style, script and pictures, each at an address that contains its hash and may be kept for ever.
+
+use std::{borrow::Cow, collections::HashMap, sync::RwLock};
+
+use axum::{
+    body::Body,
+    extract::{Path, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use rust_embed::RustEmbed;
+
+use super::AppState;
+use crate::{
+    catalog::{
+        connector::Connector,
+        logo::{self, Logo},
+    },
+    model::Theme,
+};
+
+/// Style files in the order they apply.
+const STYLES: [&str; 4] = ["tokens.css", "base.css", "parts.css", "pages.css"];
+
+#[derive(RustEmbed)]
+#[folder = "style/"]
+struct Style;
+
+#[derive(RustEmbed)]
+#[folder = "public/"]
+struct Scripts;
+
+struct Asset {
+    bytes: Cow<'static, [u8]>,
+    media_type: &'static str,
+}
+
+/// All assets by file name.
+pub struct Assets {
+    fixed: HashMap<String, Asset>,
+    /// Logos and themes, which workspaces bring along while the server runs.
+    later: RwLock<HashMap<String, Asset>>,
+    css: String,
+    js: String,
+}
+
+impl Assets {
+    /// Takes in what the binary carries.
+    pub fn new() -> Self {
+        let css: Vec<u8> = STYLES
+            .iter()
+            .filter_map(|name| Style::get(name))
+            .flat_map(|file| file.data.into_owned())
+            .collect();
+        let js = Scripts::get("hitchpost.js").map(|file| file.data).unwrap_or_default();
+        let mut assets =
+            Self { fixed: HashMap::new(), later: RwLock::default(), css: String::new(), js: String::new() };
+        assets.css = assets.add("hitchpost", "css", "text/css; charset=utf-8", Cow::Owned(css));
+        assets.js = assets.add("hitchpost", "js", "text/javascript; charset=utf-8", js);
+        assets
+    }
+
+    /// Address of the style sheet.
+    pub fn css(&self) -> String {
+        self.css.clone()
+    }
+
+    /// Address of the script.
+    pub fn js(&self) -> String {
+        self.js.clone()
+    }
+
+    /// Address of a connector's logo, or of the integration's own (`data:` as the configuration stores it).
+    pub fn logo(&self, connector: &Connector, own: Option<&str>) -> String {
+        self.picture(own).unwrap_or_else(|| {
+            let logo = logo::svg(connector);
+            self.add_later(format!("{}-{}.svg", connector.key, logo.hash), logo.bytes, "image/svg+xml")
+        })
+    }
+
+    /// Address of a workspace's theme; none when it sets nothing.
+    pub fn theme(&self, theme: &Theme) -> Option<String> {
+        let mut css = String::new();
+        if let Some(accent) = &theme.accent {
+            css.push_str(&format!("--accent:{accent};"));
+        }
+        if let Some(radius) = theme.radius {
+            css.push_str(&format!("--radius:{radius}px;"));
+        }
+        if css.is_empty() {
+            return None;
+        }
+        let css = format!(":root{{{css}}}").into_bytes();
+        let name = format!("theme-{}.css", content_hash(&css));
+        Some(self.add_later(name, Cow::Owned(css), "text/css; charset=utf-8"))
+    }
+
+    /// Address of a workspace's own picture.
+    pub fn picture(&self, own: Option<&str>) -> Option<String> {
+        let (media_type, bytes) = own.and_then(picture)?;
+        let end = if media_type == "image/png" { "png" } else { "svg" };
+        let name = format!("own-{}.{end}", content_hash(&bytes));
+        Some(self.add_later(name, Cow::Owned(bytes), media_type))
+    }
+
+    fn add(&mut self, name: &str, end: &str, media_type: &'static str, bytes: Cow<'static, [u8]>) -> String {
+        let file = format!("{name}-{}.{end}", content_hash(&bytes));
+        let address = format!("/assets/{file}");
+        self.fixed.insert(file, Asset { bytes, media_type });
+        address
+    }
+
+    fn add_later(&self, file: String, bytes: Cow<'static, [u8]>, media_type: &'static str) -> String {
+        let address = format!("/assets/{file}");
+        let is_known = self.later.read().expect("nothing panics while holding it").contains_key(&file);
+        if !is_known {
+            let mut later = self.later.write().expect("nothing panics while holding it");
+            later.insert(file, Asset { bytes, media_type });
+        }
+        address
+    }
+
+    fn response(&self, file: &str) -> Option<Response> {
+        if let Some(asset) = self.fixed.get(file) {
+            return Some(asset.response());
+        }
+        self.later.read().expect("nothing panics while holding it").get(file).map(Asset::response)
+    }
+}
+
+impl Default for Assets {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Asset {
+    fn response(&self) -> Response {
+        let body = Body::from(self.bytes.clone().into_owned());
+        let mut response = body.into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type));
+        headers
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+        // An SVG opened on its own is a document: it may draw and nothing else.
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(
+                "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",
+            ),
+        );
+        response
+    }
+}
+
+fn content_hash(bytes: &[u8]) -> String {
+    Logo::of(Cow::Owned(bytes.to_vec())).hash
+}
+
+/// `data:image/svg+xml;base64,…` or PNG, as the configuration stores a picture.
+fn picture(own: &str) -> Option<(&'static str, Vec<u8>)> {
+    let rest = own.strip_prefix("data:")?;
+    let (media_type, data) = rest.split_once(";base64,")?;
+    let media_type = ["image/svg+xml", "image/png"].into_iter().find(|known| *known == media_type)?;
+    Some((media_type, STANDARD.decode(data).ok()?))
+}
+
+/// `GET /assets/{file}`.
+pub async fn serve(State(state): State<AppState>, Path(file): Path<String>) -> Response {
+    state.assets.response(&file).unwrap_or_else(|| StatusCode::NOT_FOUND.into_response())
+}

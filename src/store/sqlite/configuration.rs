@@ -1,0 +1,259 @@
+//! Workspaces, their keys and integrations.
+
+use serde_json::to_string;
+use sqlx::{Row as _, Sqlite, SqlitePool, Transaction};
+use uuid::Uuid;
+
+use super::{
+    super::{
+        ApplyPlan, ApplyReport, IntegrationPlan, KeyPlan, Result, StoreError, StoredIntegration, StoredKey,
+        WorkspaceEntry, WorkspacePlan,
+    },
+    row,
+};
+use crate::model::{Integration, Timestamp, Workspace, WorkspaceId};
+
+pub(super) async fn installation_value(pool: &SqlitePool, name: &str) -> Result<Option<Vec<u8>>> {
+    let row =
+        sqlx::query("select value from installation where name = $1").bind(name).fetch_optional(pool).await?;
+    Ok(row.map(|row| row.try_get("value")).transpose()?)
+}
+
+pub(super) async fn keep_installation_value(pool: &SqlitePool, name: &str, value: &[u8]) -> Result<Vec<u8>> {
+    let row = sqlx::query(
+        "insert into installation (name, value)
+         values ($1, $2)
+         on conflict (name) do update set value = value
+         returning value",
+    )
+    .bind(name)
+    .bind(value)
+    .fetch_one(pool)
+    .await?;
+    Ok(row.try_get("value")?)
+}
+
+pub(super) async fn is_empty(pool: &SqlitePool) -> Result<bool> {
+    let row =
+        sqlx::query("select exists (select 1 from installation union all select 1 from workspace) as used")
+            .fetch_one(pool)
+            .await?;
+    Ok(!row.try_get::<bool, _>("used")?)
+}
+
+pub(super) async fn apply(pool: &SqlitePool, plan: &ApplyPlan, now: Timestamp) -> Result<ApplyReport> {
+    let mut report = ApplyReport::default();
+    let mut tx = pool.begin_with("begin immediate").await?;
+    for workspace in &plan.workspaces {
+        apply_workspace(&mut tx, workspace, now, &mut report).await?;
+        apply_keys(&mut tx, workspace, now).await?;
+        for (position, integration) in (0_i64..).zip(&workspace.integrations) {
+            apply_integration(&mut tx, workspace.id, integration, position, now, &mut report).await?;
+        }
+        hide_others(&mut tx, workspace, now, &mut report).await?;
+    }
+    tx.commit().await?;
+    Ok(report)
+}
+
+async fn apply_workspace(
+    tx: &mut Transaction<'_, Sqlite>,
+    plan: &WorkspacePlan,
+    now: Timestamp,
+    report: &mut ApplyReport,
+) -> Result<()> {
+    let revision: i64 = sqlx::query(
+        "insert into workspace (id, key, name, settings, revision, created_at, updated_at)
+         values ($1, $2, $3, $4, 1, $5, $5)
+         on conflict (id) do update
+            set key = excluded.key,
+                name = excluded.name,
+                settings = excluded.settings,
+                revision = revision + 1,
+                updated_at = excluded.updated_at
+         returning revision",
+    )
+    .bind(plan.id.to_string())
+    .bind(&plan.key)
+    .bind(&plan.name)
+    .bind(to_string(&plan.settings).expect("settings are plain data"))
+    .bind(now.millis())
+    .fetch_one(&mut **tx)
+    .await
+    .map_err(|error| match StoreError::from(error) {
+        StoreError::Conflict(_) => StoreError::Conflict("a workspace with this key has another id"),
+        other => other,
+    })?
+    .try_get("revision")?;
+    report.workspaces_created += usize::from(revision == 1);
+    Ok(())
+}
+
+async fn apply_keys(tx: &mut Transaction<'_, Sqlite>, plan: &WorkspacePlan, now: Timestamp) -> Result<()> {
+    sqlx::query("delete from workspace_key where workspace_id = $1 and from_file = 1")
+        .bind(plan.id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    for (number, key) in plan.keys.iter().enumerate() {
+        let insert = sqlx::query(
+            "insert into workspace_key (id, workspace_id, kind, kid, sealed_secret, pem, from_file, created_at)
+             values ($1, $2, $3, $4, $5, $6, 1, $7)",
+        );
+        let insert = match key {
+            KeyPlan::Secret { id, sealed } => insert
+                .bind(id.clone())
+                .bind(plan.id.to_string())
+                .bind("secret")
+                .bind(None::<String>)
+                .bind(Some(sealed.clone()))
+                .bind(None::<String>),
+            KeyPlan::Public { kid, pem } => {
+                let name = format!("{}/{number}", plan.id);
+                insert
+                    .bind(Uuid::new_v5(&plan.id.uuid(), name.as_bytes()).to_string())
+                    .bind(plan.id.to_string())
+                    .bind("public")
+                    .bind(kid.clone())
+                    .bind(None::<Vec<u8>>)
+                    .bind(Some(pem.clone()))
+            }
+        };
+        insert.bind(now.millis()).execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+async fn apply_integration(
+    tx: &mut Transaction<'_, Sqlite>,
+    workspace: WorkspaceId,
+    plan: &IntegrationPlan,
+    position: i64,
+    now: Timestamp,
+    report: &mut ApplyReport,
+) -> Result<()> {
+    let known = sqlx::query("select 1 from integration where id = $1")
+        .bind(plan.id.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    sqlx::query(
+        "insert into integration (id, workspace_id, key, connector, connector_source, settings,
+                                  sealed_client_secret, position, hidden, created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $9)
+         on conflict (id) do update
+            set connector = excluded.connector,
+                connector_source = excluded.connector_source,
+                settings = excluded.settings,
+                sealed_client_secret = excluded.sealed_client_secret,
+                position = excluded.position,
+                hidden = 0,
+                updated_at = excluded.updated_at",
+    )
+    .bind(plan.id.to_string())
+    .bind(workspace.to_string())
+    .bind(&plan.key)
+    .bind(&plan.connector)
+    .bind(&plan.connector_source)
+    .bind(to_string(&plan.settings).expect("settings are plain data"))
+    .bind(&plan.sealed_client_secret)
+    .bind(position)
+    .bind(now.millis())
+    .execute(&mut **tx)
+    .await?;
+    report.integrations_created += usize::from(known.is_none());
+    Ok(())
+}
+
+async fn hide_others(
+    tx: &mut Transaction<'_, Sqlite>,
+    plan: &WorkspacePlan,
+    now: Timestamp,
+    report: &mut ApplyReport,
+) -> Result<()> {
+    let keys: Vec<&str> = plan.integrations.iter().map(|integration| integration.key.as_str()).collect();
+    let hidden = sqlx::query(
+        "update integration
+         set hidden = 1, updated_at = $3
+         where workspace_id = $1
+           and hidden = 0
+           and key not in (select value from json_each($2))
+         returning key",
+    )
+    .bind(plan.id.to_string())
+    .bind(to_string(&keys).expect("strings serialize"))
+    .bind(now.millis())
+    .fetch_all(&mut **tx)
+    .await?;
+    for row in hidden {
+        report.integrations_hidden.push(row.try_get("key")?);
+    }
+    Ok(())
+}
+
+pub(super) async fn workspaces(pool: &SqlitePool) -> Result<Vec<(WorkspaceId, String, i64)>> {
+    let rows = sqlx::query("select id, key, revision from workspace order by key").fetch_all(pool).await?;
+    rows.iter()
+        .map(|row| Ok((row::workspace_id(row, "id")?, row.try_get("key")?, row.try_get("revision")?)))
+        .collect()
+}
+
+pub(super) async fn workspace(pool: &SqlitePool, id: WorkspaceId) -> Result<Option<WorkspaceEntry>> {
+    let mut tx = pool.begin().await?;
+    let found = sqlx::query("select key, name, settings, revision from workspace where id = $1")
+        .bind(id.to_string())
+        .fetch_optional(&mut *tx)
+        .await?;
+    let Some(found) = found else { return Ok(None) };
+    let keys = sqlx::query(
+        "select id, kind, kid, sealed_secret, pem
+         from workspace_key
+         where workspace_id = $1
+         order by created_at, id",
+    )
+    .bind(id.to_string())
+    .fetch_all(&mut *tx)
+    .await?;
+    let integrations = sqlx::query(
+        "select id, key, connector, connector_source, settings, sealed_client_secret, hidden
+         from integration
+         where workspace_id = $1
+         order by position, key",
+    )
+    .bind(id.to_string())
+    .fetch_all(&mut *tx)
+    .await?;
+    Ok(Some(WorkspaceEntry {
+        workspace: Workspace {
+            id,
+            key: found.try_get("key")?,
+            name: found.try_get("name")?,
+            settings: row::json(&found, "settings")?,
+            revision: found.try_get("revision")?,
+        },
+        keys: keys.iter().map(stored_key).collect::<Result<_>>()?,
+        integrations: integrations.iter().map(|row| stored_integration(row, id)).collect::<Result<_>>()?,
+    }))
+}
+
+fn stored_key(row: &sqlx::sqlite::SqliteRow) -> Result<StoredKey> {
+    let id: String = row.try_get("id")?;
+    let key = match row.try_get::<&str, _>("kind")? {
+        "secret" => KeyPlan::Secret { id: id.clone(), sealed: row.try_get("sealed_secret")? },
+        _ => KeyPlan::Public { kid: row.try_get("kid")?, pem: row.try_get("pem")? },
+    };
+    Ok(StoredKey { id, key })
+}
+
+fn stored_integration(row: &sqlx::sqlite::SqliteRow, workspace: WorkspaceId) -> Result<StoredIntegration> {
+    Ok(StoredIntegration {
+        integration: Integration {
+            id: row::integration_id(row, "id")?,
+            workspace,
+            key: row.try_get("key")?,
+            connector: row.try_get("connector")?,
+            connector_source: row.try_get("connector_source")?,
+            settings: row::json(row, "settings")?,
+            hidden: row.try_get("hidden")?,
+        },
+        sealed_client_secret: row.try_get("sealed_client_secret")?,
+    })
+}

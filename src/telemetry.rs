@@ -1,0 +1,25 @@
+//! Logs: readable lines by default, JSON for machines. No secret reaches them: spans carry the route's
+//! template, never the address, and libraries that log what they send are held at info.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+/// Libraries that may write bytes of requests below info.
+const CAPPED: &str = "h2=info,hyper=info,hyper_util=info,rustls=info,reqwest=info";
+
+/// Starts logging to standard error. `filter` is what `HITCHPOST_LOG` says, such as `debug`.
+pub fn start(filter: Option<&str>, json: bool) {
+    let wanted = filter.unwrap_or("info,sqlx=warn");
+    let filter = EnvFilter::try_new(format!("{wanted},{CAPPED}")).unwrap_or_else(|_| EnvFilter::new("info"));
+    let registry = tracing_subscriber::registry().with(filter);
+    // A second start in one process, as tests make it, keeps the first.
+    let _ = if json {
+        registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init()
+    } else {
+        let colours = std::io::stderr().is_terminal();
+        registry
+            .with(fmt::layer().with_target(false).with_ansi(colours).with_writer(std::io::stderr))
+            .try_init()
+    };
+}
