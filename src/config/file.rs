@@ -270,7 +270,7 @@ impl Base<'_> {
 
     fn side_file(&self, path: &str) -> Result<Vec<u8>, ConfigError> {
         let path = self.folder.join(path);
-        let unreadable = |reason| ConfigError::Unreadable { path: path.clone(), reason };
+        let unreadable = |reason| self.wrong(format!("{}: cannot be read: {reason}", path.display()));
         if std::fs::metadata(&path).map_err(unreadable)?.len() > SIDE_FILE_MAX {
             return Err(self.wrong(format!("{} is larger than {SIDE_FILE_MAX} bytes", path.display())));
         }
