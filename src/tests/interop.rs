@@ -25,7 +25,7 @@ use serde_json::Value;
 
 const CLIENT_ID: &str = "acme:client";
 /// Characters that Basic only carries when each part is form-encoded first (RFC 6749 §2.3.1).
-const CLIENT_SECRET: &str = "we:ird %+&=/sécret-0123456789abcdef0123456789abcdef";
+const CLIENT_SECRET: &str = "we:ird %+&=/secret-0123456789abcdef0123456789abcdef";
 
 /// The provider, ended with the test.
 struct Provider {
@@ -106,7 +106,7 @@ docs = "https://github.com/panva/node-oidc-provider/blob/main/docs/README.md"
 base = "{base}"
 hosts = ["127.0.0.1:{port}"]
 test = {{ path = "/me" }}
-account = {{ id = "sub" }}
+account = {{ id = "sub", label = "sub" }}
 [[auth]]
 key = "oauth2"
 type = "oauth2"
