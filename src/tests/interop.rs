@@ -11,7 +11,7 @@ mod app;
 use std::{
     io::{BufRead as _, BufReader},
     net::TcpListener,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     time::Duration,
 };
 
@@ -31,6 +31,8 @@ const CLIENT_SECRET: &str = "we:ird %+&=/secret-0123456789abcdef0123456789abcdef
 struct Provider {
     child: Child,
     base: String,
+    /// Held open: the provider writes notes to it and ends when nobody takes them.
+    _out: BufReader<ChildStdout>,
 }
 
 impl Drop for Provider {
@@ -55,10 +57,11 @@ impl Provider {
             .stderr(Stdio::null())
             .spawn()
             .expect("Node 20 is needed: run ./test, which installs it");
-        let out = BufReader::new(child.stdout.take().unwrap());
-        let first = out.lines().next().expect("run `npm ci` in end2end/, or ./test, which does").unwrap();
-        assert_eq!(first, "listening");
-        Self { child, base: format!("http://127.0.0.1:{port}") }
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut first = String::new();
+        out.read_line(&mut first).unwrap();
+        assert_eq!(first, "listening\n", "run `npm ci` in end2end/, or ./test, which does");
+        Self { child, base: format!("http://127.0.0.1:{port}"), _out: out }
     }
 
     async fn stats(&self) -> Value {
