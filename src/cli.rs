@@ -6,14 +6,16 @@ use clap::{Parser, Subcommand};
 use url::Url;
 
 use crate::{
-    config::{Config, Environment},
-    engine::Addresses,
+    config::{Config, ConfigError, Environment},
+    engine::{Addresses, EngineError},
     server::{self, Server, StartError, Surroundings},
     telemetry,
 };
 
 /// Exit code of everything that the person who started us can mend.
 const USAGE: u8 = 2;
+/// Longest id of a customer, in bytes.
+const CUSTOMER_MAX: usize = 256;
 
 /// The integrations page a SaaS product gives its customers.
 ///
@@ -76,20 +78,29 @@ enum Command {
 pub async fn run() -> ExitCode {
     let cli = Cli::parse();
     let environment = Environment::read();
-    let json = environment.get("HITCHPOST_LOG_FORMAT") == Some("json");
-    telemetry::start(environment.get("HITCHPOST_LOG"), json);
-    let done = match cli.command {
-        None | Some(Command::Serve) => serve(cli.config, &environment).await,
-        Some(Command::Apply { file }) => apply(file, &environment).await,
-        Some(Command::Token { workspace, customer, admin, expires }) => {
-            token(cli.config, &environment, &workspace, &customer, admin, expires).await
-        }
-    };
-    match done {
+    match obey(cli, &environment).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(&mut std::io::stderr(), &format!("hitchpost: {error}"));
             ExitCode::from(USAGE)
+        }
+    }
+}
+
+async fn obey(cli: Cli, environment: &Environment) -> Result<(), StartError> {
+    let json = match environment.get("HITCHPOST_LOG_FORMAT") {
+        None | Some("text") => false,
+        Some("json") => true,
+        Some(other) => {
+            return Err(refused("HITCHPOST_LOG_FORMAT", format!("`{other}` is neither text nor json")));
+        }
+    };
+    telemetry::start(environment.get("HITCHPOST_LOG"), json)?;
+    match cli.command {
+        None | Some(Command::Serve) => serve(cli.config, environment).await,
+        Some(Command::Apply { file }) => apply(file, environment).await,
+        Some(Command::Token { workspace, customer, admin, expires }) => {
+            token(cli.config, environment, &workspace, &customer, admin, expires).await
         }
     }
 }
@@ -152,9 +163,25 @@ async fn token(
     expires: Duration,
 ) -> Result<(), StartError> {
     let config = Config::load(file.as_deref(), environment)?;
+    let database = &config.server.database.path;
+    if !(1..=CUSTOMER_MAX).contains(&customer.len()) {
+        return Err(refused("--customer", format!("an id has 1 to {CUSTOMER_MAX} bytes")));
+    }
+    if !database.exists() {
+        let reason = "there is no database yet; start the server once, or run `hitchpost apply`";
+        return Err(refused(&database.display().to_string(), reason.to_owned()));
+    }
     let engine =
         server::engine(&config.server, environment, addresses(&config), Surroundings::default()).await?;
-    let token = engine.test_token(workspace, customer, admin, expires).await?;
+    let token = engine.test_token(workspace, customer, admin, expires).await.map_err(|error| match error {
+        EngineError::NotFound("workspace") => refused(
+            "--workspace",
+            format!("there is no workspace `{workspace}` in the database; `hitchpost apply` makes those of a file"),
+        ),
+        EngineError::NotFound(_) => refused("--workspace", format!("`{workspace}` has no secret to sign with")),
+        EngineError::Session(refusal) => refused("--expires", refusal.to_string()),
+        other => other.into(),
+    })?;
     say(&mut std::io::stdout(), token.expose());
     engine.close().await;
     Ok(())
@@ -168,6 +195,10 @@ fn addresses(config: &Config) -> Addresses {
         sandbox_url: config.server.sandbox_url.clone(),
         sandbox_bound: None,
     }
+}
+
+fn refused(source_name: &str, reason: String) -> StartError {
+    ConfigError::Setting { source_name: source_name.to_owned(), reason }.into()
 }
 
 /// Writes a line; a reader that went away is no reason to panic.

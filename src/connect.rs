@@ -7,9 +7,8 @@ use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
 use axum::{
     Router,
-    body::Bytes,
     extract::{Path, Query, RawQuery, Request, State},
-    http::{HeaderMap, Method, header},
+    http::{HeaderMap, Method, StatusCode, header},
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
@@ -88,7 +87,8 @@ impl Given {
 /// `GET|POST /connect` and `/connection-popup`, by query and form.
 async fn begin(State(state): State<AppState>, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, BODY_MAX).await.unwrap_or_else(|_| Bytes::new());
+    let too_large = |_| Refusal::of_status(StatusCode::PAYLOAD_TOO_LARGE);
+    let body = axum::body::to_bytes(body, BODY_MAX).await.map_err(too_large)?;
     let given = Given::read(parts.uri.query(), &body);
     let token = given.text(&["token"]).or_else(|| bearer(&parts.headers));
     let missing = || Refusal::not_authenticated(&crate::engine::SessionRefusal::MissingToken);

@@ -84,11 +84,14 @@ pub enum StartError {
         error: StoreError,
     },
     /// The encryption keys.
-    #[error("encryption keys: {0}")]
+    #[error("HITCHPOST_ENCRYPTION_KEYS or the key file beside the database: {0}")]
     Vault(#[from] VaultError),
     /// A connector of the catalog.
     #[error("{0}")]
     Catalog(#[from] crate::catalog::parse::ConnectorError),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] crate::telemetry::BadFilter),
     /// Anything else on our side.
     #[error("{0}")]
     Engine(#[from] EngineError),
@@ -230,32 +233,28 @@ impl Server {
 /// Every route and every layer. Layers run from the last one here to the first.
 fn router(state: AppState, played: Option<Arc<Sandbox>>) -> Router {
     let refused = from_fn_with_state(state.clone(), app::refused::layer);
-    let pages = Router::new().merge(app::routes(&state)).merge(connect::routes()).layer(refused);
-    let mut router = Router::new().merge(pages).merge(api::routes()).route("/healthz", get(healthz));
+    let mut router = Router::new()
+        .merge(app::routes(&state))
+        .merge(connect::routes())
+        .merge(api::routes())
+        .route("/assets/{file}", get(assets::serve))
+        .route("/healthz", get(healthz))
+        .fallback(async || Refusal::not_found("page"));
     if played.is_some() {
         router = router.route("/sandbox/embed", get(app::example::embed));
     }
-    let mut router = router
-        .route("/assets/{file}", get(assets::serve))
-        .fallback_service(
-            Router::new()
-                .fallback(async || Refusal::not_found("page"))
-                .layer(from_fn_with_state(state.clone(), app::refused::layer)),
-        )
-        .with_state(state);
+    let mut router = router.with_state(state);
     if let Some(played) = played {
         router = router.merge(sandbox::router(played));
     }
     let id = HeaderName::from_static("x-request-id");
+    let compressible = DefaultPredicate::new().and(NotForContentType::const_new("image/png"));
     router
-        .layer(
-            CompressionLayer::new()
-                .quality(CompressionLevel::Precise(4))
-                .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("image/png"))),
-        )
         .layer(RequestBodyLimitLayer::new(BODY_MAX))
+        .layer(CatchPanicLayer::custom(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response()))
+        .layer(refused)
+        .layer(CompressionLayer::new().quality(CompressionLevel::Precise(4)).compress_when(compressible))
         .layer(from_fn(headers::defaults))
-        .layer(CatchPanicLayer::custom(|_| broken()))
         .layer(PropagateRequestIdLayer::new(id.clone()))
         .layer(
             TraceLayer::new_for_http()
@@ -278,11 +277,6 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// What a request gets whose handler panicked. The message stays inside.
-fn broken() -> Response {
-    (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side.\n").into_response()
-}
-
 /// Renews and sweeps for as long as the server runs.
 fn background(engine: Engine) -> JoinHandle<()> {
     tokio::spawn(async move {
@@ -303,7 +297,7 @@ fn background(engine: Engine) -> JoinHandle<()> {
 async fn open_store(path: &Path) -> Result<SqliteStore, StartError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)
-            .map_err(|reason| ConfigError::Unreadable { path: folder.to_owned(), reason })?;
+            .map_err(|reason| ConfigError::Unwritable { path: folder.to_owned(), reason })?;
     }
     SqliteStore::open(path)
         .await

@@ -8,10 +8,16 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::Subscr
 /// Libraries that may write bytes of requests below info.
 const CAPPED: &str = "h2=info,hyper=info,hyper_util=info,rustls=info,reqwest=info";
 
+/// The log filter cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("HITCHPOST_LOG: `{0}` is not a log filter such as debug")]
+pub struct BadFilter(String);
+
 /// Starts logging to standard error. `filter` is what `HITCHPOST_LOG` says, such as `debug`.
-pub fn start(filter: Option<&str>, json: bool) {
+pub fn start(filter: Option<&str>, json: bool) -> Result<(), BadFilter> {
     let wanted = filter.unwrap_or("info,sqlx=warn");
-    let filter = EnvFilter::try_new(format!("{wanted},{CAPPED}")).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::try_new(format!("{wanted},{CAPPED}")).map_err(|_| BadFilter(wanted.to_owned()))?;
     let registry = tracing_subscriber::registry().with(filter);
     // A second start in one process, as tests make it, keeps the first.
     let _ = if json {
@@ -22,4 +28,5 @@ pub fn start(filter: Option<&str>, json: bool) {
             .with(fmt::layer().with_target(false).with_ansi(colours).with_writer(std::io::stderr))
             .try_init()
     };
+    Ok(())
 }

@@ -31,7 +31,7 @@ pub enum VaultError {
     #[error("a sealed value does not open in this place")]
     WrongPlace,
     /// The configured keys cannot be read.
-    #[error("encryption keys must read `kid:base64,kid:base64` with 32 bytes each: {0}")]
+    #[error("has to read `kid:base64,kid:base64` with 32 bytes each ({0})")]
     BadKeys(&'static str),
 }
 

@@ -40,11 +40,19 @@ pub fn csrf(state: &AppState) -> CsrfLayer<fn(tower_http::csrf::ProtectionError)
 }
 
 /// Hands a post to its server function.
-pub async fn handle(State(state): State<AppState>, request: Request) -> Response {
+///
+/// leptos sends a browser back to the Referer, even a foreign one, when it cannot read the arguments. It
+/// gets none, and whatever is not the 303 of one of our functions was not readable.
+pub async fn handle(State(state): State<AppState>, mut request: Request) -> Response {
+    request.headers_mut().remove(header::REFERER);
     let context = state.clone();
-    let response =
-        leptos_axum::handle_server_fns_with_context(move || provide_context(context.clone()), request).await;
-    response.into_response()
+    let answer =
+        leptos_axum::handle_server_fns_with_context(move || provide_context(context.clone()), request);
+    let response = answer.await.into_response();
+    if response.status() == StatusCode::SEE_OTHER && response.headers().contains_key(header::LOCATION) {
+        return response;
+    }
+    Refusal::bad_request("invalid_input", "This form could not be read.").into_response()
 }
 
 /// What a connect or reconnect form said.

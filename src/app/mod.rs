@@ -16,10 +16,15 @@ pub mod view;
 
 use axum::{
     Router,
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 
 use crate::http::AppState;
+
+/// A form of ours, refused from anywhere else.
+fn form(state: &AppState) -> MethodRouter<AppState> {
+    post(actions::handle).layer(actions::csrf(state))
+}
 
 /// The pages' routes.
 pub fn routes(state: &AppState) -> Router<AppState> {
@@ -32,5 +37,8 @@ pub fn routes(state: &AppState) -> Router<AppState> {
         .route("/connect/continue/{ticket}", get(serve::ask))
         .route("/connect/result/{ticket}", get(serve::result))
         .route("/refused/{code}", get(refused::page))
-        .route("/_actions/{action}", post(actions::handle).layer(actions::csrf(state)))
+        .route("/_actions/connect", form(state))
+        .route("/_actions/reconnect", form(state))
+        .route("/_actions/delete", form(state))
+        .route("/_actions/submit_input", form(state))
 }

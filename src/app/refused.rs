@@ -15,7 +15,7 @@ use crate::{
     engine::EngineError,
     http::{
         AppState, Refusal,
-        headers::{Framing, page as html, wants_json},
+        headers::{Framing, page as html, wants_html},
     },
 };
 
@@ -52,13 +52,22 @@ impl IntoResponse for PageRefusal {
     }
 }
 
-/// Turns every refusal on its way to a browser into a page. Programs keep the JSON.
+/// Turns every refusal on its way to a browser into a page, and what the framework refused by itself
+/// into a refusal. Programs get the JSON.
 pub async fn layer(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if wants_json(request.headers()) {
-        return next.run(request).await;
-    }
+    let is_browser = wants_html(request.headers());
+    let is_played = request.uri().path().starts_with("/sandbox");
     let response = next.run(request).await;
-    let Some(refusal) = response.extensions().get::<Refusal>().cloned() else { return response };
+    let status = response.status();
+    if is_played || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let refusal = match response.extensions().get::<Refusal>() {
+        Some(_) if !is_browser => return response,
+        Some(refusal) => refusal.clone(),
+        None if !is_browser => return Refusal::of_status(status).into_response(),
+        None => Refusal::of_status(status),
+    };
     let framing = match response.extensions().get::<Embedded>() {
         // No workspace is known, so nobody can be named; the page holds a sentence and nothing else.
         Some(Embedded) => Framing::Anybody,

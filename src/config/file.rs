@@ -3,7 +3,6 @@
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -188,14 +187,17 @@ impl Base<'_> {
             None => None,
         };
         let lifetime = match section.max_token_lifetime {
-            Some(text) => humantime::parse_duration(&text).map_err(|_| {
-                self.wrong(format!("{place}: max_token_lifetime: `{text}` is not a duration such as 24h"))
-            })?,
+            Some(text) => {
+                let given = humantime::parse_duration(&text).ok().filter(|given| given.as_secs() > 0);
+                given.ok_or_else(|| {
+                    self.wrong(format!("{place}: max_token_lifetime: `{text}` is not a duration such as 24h"))
+                })?
+            }
             None => DEFAULT_MAX_TOKEN_LIFETIME,
         };
         let settings = WorkspaceSettings {
             allowed_origins: section.allowed_origins,
-            max_token_lifetime_seconds: lifetime.max(Duration::from_secs(1)).as_secs(),
+            max_token_lifetime_seconds: lifetime.as_secs(),
             allow_tokens_without_exp: section.allow_tokens_without_exp,
             theme: self.theme(&place, section.theme)?,
             ..WorkspaceSettings::default()

@@ -42,8 +42,15 @@ pub fn encryption_keys(
         return Err(ConfigError::MissingKey { database, key_file: path });
     }
     let keys = Vault::generate(FIRST_KID, entropy);
-    write(&path, &keys).map_err(unreadable)?;
-    Ok(keys)
+    match write(&path, &keys) {
+        Ok(()) => Ok(keys),
+        // Another process starts on the same new database at the same time: its key counts.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let keys = std::fs::read_to_string(&path).map_err(unreadable)?;
+            Ok(Secret::new(keys.trim().to_owned()))
+        }
+        Err(reason) => Err(ConfigError::Unwritable { path, reason }),
+    }
 }
 
 fn write(path: &Path, keys: &Secret<String>) -> std::io::Result<()> {

@@ -35,6 +35,14 @@ pub enum ConfigError {
         /// The system's words.
         reason: std::io::Error,
     },
+    /// A file or folder cannot be made.
+    #[error("{}: cannot be written: {reason}", .path.display())]
+    Unwritable {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's words.
+        reason: std::io::Error,
+    },
     /// Something in it does not fit.
     #[error("{}{}: {reason}", .path.display(), .line.map(|line| format!(":{line}")).unwrap_or_default())]
     File {
@@ -122,8 +130,11 @@ impl Environment {
     /// Reads the process's environment.
     pub fn read() -> Self {
         #[expect(clippy::disallowed_methods, reason = "this is the one reader")]
-        let variables = std::env::vars();
-        Self(variables.map(|(name, value)| (name, Secret::new(value))).collect())
+        let variables = std::env::vars_os();
+        // What is not UTF-8 cannot be meant for us; it is left out like the variables of others.
+        let texts =
+            variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self(texts.map(|(name, value)| (name, Secret::new(value))).collect())
     }
 
     /// One made up, for tests.

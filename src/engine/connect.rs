@@ -188,16 +188,28 @@ impl Engine {
         secrets: AttemptSecrets,
         ticket: Handle,
     ) -> Result<Next, EngineError> {
-        if leaves(&course.option) {
-            return self.depart(attempt, course, secrets).await.map(Next::Leave);
+        if !leaves(&course.option) {
+            return self.connect_with_input(attempt, course, secrets, ticket).await;
         }
-        self.connect_with_input(attempt, course, secrets, ticket).await
+        match self.depart(&attempt, &course, secrets.clone()).await {
+            Ok(departure) => Ok(Next::Leave(departure)),
+            // What was typed leads nowhere: the form says so, or whoever waits is told.
+            Err(EngineError::Failed(failure)) if attempt.request.own_form => {
+                self.ask_again(attempt, &secrets, *failure).await?;
+                Ok(Next::Ask(ticket))
+            }
+            Err(EngineError::Failed(failure)) => {
+                let outcome = self.fail(attempt, &course, *failure).await?;
+                Ok(Next::Done(Box::new(outcome)))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn depart(
         &self,
-        attempt: Attempt,
-        course: Course,
+        attempt: &Attempt,
+        course: &Course,
         mut secrets: AttemptSecrets,
     ) -> Result<Departure, EngineError> {
         let state = self.entropy().handle();

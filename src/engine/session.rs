@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Engine, EngineError, SessionRefusal};
 use crate::{
     model::{Customer, CustomerId, Handle, Secret, Session, Surface, Timestamp, WorkspaceId},
-    protocol::jwt::{self, Claims, Issuer, Rules},
+    protocol::jwt::{self, Claims, Issuer, Rules, TokenError},
     store::{NewLink, NewSession},
 };
 
@@ -149,6 +149,10 @@ impl Engine {
     ) -> Result<Secret<String>, EngineError> {
         let view = self.workspace_by_key(workspace_key).await?;
         let secret = view.keys.secrets.first().ok_or(EngineError::NotFound("workspace secret"))?;
+        let longest = Duration::from_secs(view.workspace.settings.max_token_lifetime_seconds);
+        if life > longest {
+            return Err(SessionRefusal::from(TokenError::LifetimeTooLong).into());
+        }
         let now = self.now();
         let mut claims = serde_json::json!({
             "iss": workspace_key,

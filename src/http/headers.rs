@@ -77,10 +77,10 @@ pub async fn defaults(request: Request, next: Next) -> Response {
     response
 }
 
-/// Whether the caller wants JSON: it says so and does not take HTML.
-pub fn wants_json(headers: &HeaderMap) -> bool {
+/// Whether the caller is a browser that shows a page: it asks for HTML.
+pub fn wants_html(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accept.contains("application/json") && !accept.contains("text/html")
+    accept.contains("text/html")
 }
 
 /// A 303 to an address of ours or one that was checked.

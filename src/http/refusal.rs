@@ -63,6 +63,24 @@ impl Refusal {
         }
     }
 
+    /// What the framework refused before a handler saw it, in our words.
+    pub fn of_status(status: StatusCode) -> Self {
+        let (reason, message) = match status {
+            StatusCode::NOT_FOUND => return Self::not_found("page"),
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                ("payload_too_large", "The body of the request is larger than 64 KiB.")
+            }
+            StatusCode::METHOD_NOT_ALLOWED => {
+                ("method_not_allowed", "This address does not take that method.")
+            }
+            status if status.is_server_error() => return Self { status, ..Self::internal() },
+            _ => {
+                ("invalid_query", "The address or the form has a part that cannot be read, or has it twice.")
+            }
+        };
+        Self { status, ..Self::bad_request(reason, message) }
+    }
+
     fn unavailable(reason: &'static str, message: &str) -> Self {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,

@@ -187,7 +187,8 @@ pub struct Browser {
 impl Browser {
     pub fn new(base: Url) -> Self {
         #[expect(clippy::disallowed_methods, reason = "a browser of its own, not the server's client")]
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let client =
+            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_gzip().build().unwrap();
         Self { base, client, cookies: BTreeMap::new(), secrets: Vec::new() }
     }
 
@@ -212,6 +213,18 @@ impl Browser {
         let bearer = format!("Bearer {token}");
         let headers = [("accept", "application/json"), ("authorization", bearer.as_str())];
         self.send(method, address, &headers, None).await
+    }
+
+    /// Asks and reads the headers only: the body may be compressed.
+    pub async fn head(&self, address: &str, headers: &[(&str, &str)]) -> Page {
+        let url = self.base.join(address).unwrap();
+        let mut request = self.client.get(url.clone());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let response = request.header(header::COOKIE, cookies.join("; ")).send().await.unwrap();
+        Page { url, status: response.status(), headers: response.headers().clone(), body: String::new() }
     }
 
     pub async fn send(

@@ -185,6 +185,53 @@ async fn somebody_elses_connection_reads_like_an_unknown_one() {
     assert_eq!(app.connections("victim").await.len(), 1);
 }
 
+#[tokio::test]
+async fn a_form_that_cannot_be_read_never_goes_back_to_a_foreign_page() {
+    let app = TestApp::new().await;
+    let mut browser = app.signed_in("mallory").await;
+    let origin = app.base.origin().ascii_serialization();
+    let headers = [
+        ("accept", "text/html"),
+        ("sec-fetch-site", "same-origin"),
+        ("origin", origin.as_str()),
+        ("referer", "https://evil.example/x"),
+    ];
+
+    for body in ["session=a&session=b", "input=x", "input[a][b]=x", "%ff=%ff", ""] {
+        for action in ["connect", "reconnect", "delete", "submit_input"] {
+            let address = format!("/_actions/{action}");
+            let answer = browser.send(reqwest::Method::POST, &address, &headers, Some(body.to_owned())).await;
+            let location = answer.header("location");
+            assert!(location.is_empty() || location.starts_with("/refused/"), "{action} {body}: {location}");
+            assert!(!answer.body.contains("evil.example"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_framework_refuses_is_said_in_our_words() {
+    let app = TestApp::new().await;
+    let mut browser = app.signed_in("c1").await;
+
+    for (address, status) in [
+        ("/?q=a&q=b", StatusCode::BAD_REQUEST),
+        ("/apps/%ff", StatusCode::BAD_REQUEST),
+        ("/_actions/nothing", StatusCode::NOT_FOUND),
+        ("/_actions/connect", StatusCode::METHOD_NOT_ALLOWED),
+        ("/assets/none", StatusCode::NOT_FOUND),
+    ] {
+        let page = browser.get(address).await;
+        page.assert_status(status);
+        page.assert_says("<h1");
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8", "{address}");
+    }
+    let token = app.token("c1");
+    for address in ["/connections?disconnected=maybe", "/integrations?limit=1&limit=2"] {
+        let refused = browser.api(reqwest::Method::GET, address, &token).await;
+        refused.assert_error(StatusCode::BAD_REQUEST, "invalid_query");
+    }
+}
+
 fn value(address: &str, name: &str) -> String {
     let url: url::Url = address.parse().unwrap();
     url.query_pairs().find(|(given, _)| given == name).unwrap().1.into_owned()

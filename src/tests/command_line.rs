@@ -215,3 +215,37 @@ fn help_tells_units_and_defaults() {
     }
     assert!(token.contains("30m or 1h") && token.contains("[default: 1h]"), "{token}");
 }
+
+#[test]
+fn a_token_that_could_not_be_used_is_refused() {
+    let folder = Folder::new("token");
+    let config = format!("[[workspace]]\nkey = \"acme\"\nsecret = \"{SECRET}\"\n");
+    std::fs::write(folder.0.join("hitchpost.toml"), config).unwrap();
+    let early = folder.refused(&mut folder.command(&["token", "--workspace", "acme", "--customer", "c"]));
+    assert!(early.contains("there is no database yet"), "{early}");
+    assert!(folder.run(&["apply", "hitchpost.toml"]).status.success());
+
+    let long = "x".repeat(257);
+    for (arguments, expected) in [
+        (["--workspace", "acme", "--customer", "", "--expires", "1h"], "1 to 256 bytes"),
+        (["--workspace", "acme", "--customer", &long, "--expires", "1h"], "1 to 256 bytes"),
+        (["--workspace", "nobody", "--customer", "c", "--expires", "1h"], "no workspace `nobody`"),
+        (["--workspace", "acme", "--customer", "c", "--expires", "48h"], "max_token_lifetime"),
+    ] {
+        let mut all = vec!["token"];
+        all.extend(arguments);
+        let said = folder.refused(&mut folder.command(&all));
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn a_log_setting_that_is_none_is_named() {
+    let folder = Folder::new("log");
+
+    let filter = folder.refused(folder.command(&[]).env("HITCHPOST_LOG", "=="));
+    let format = folder.refused(folder.command(&[]).env("HITCHPOST_LOG_FORMAT", "xml"));
+
+    assert!(filter.contains("HITCHPOST_LOG: `==`"), "{filter}");
+    assert!(format.contains("HITCHPOST_LOG_FORMAT: `xml`"), "{format}");
+}

@@ -15,7 +15,7 @@ const FLOORS: [&[&str]; 5] = [
 ];
 
 /// Arrows inside one floor that are part of the plan.
-const SIDEWAYS: [(&str, &str); 13] = [
+const SIDEWAYS: [(&str, &str); 14] = [
     ("catalog", "model"),
     ("protocol", "model"),
     ("protocol", "catalog"),
@@ -29,6 +29,7 @@ const SIDEWAYS: [(&str, &str); 13] = [
     ("cli", "config"),
     ("cli", "server"),
     ("cli", "telemetry"),
+    ("server", "telemetry"),
 ];
 
 /// What only one room may say.

@@ -58,10 +58,11 @@ async fn a_body_that_is_too_large_is_refused() {
 #[tokio::test]
 async fn pages_are_compressed_when_the_browser_can_read_it() {
     let app = TestApp::new().await;
-    let mut browser = app.signed_in("c1").await;
-    let headers = [("accept", "text/html"), ("accept-encoding", "br")];
+    let browser = app.signed_in("c1").await;
 
-    let answer = browser.send(reqwest::Method::GET, "/healthz", &headers, None).await;
-
-    answer.assert_status(StatusCode::OK);
+    for (accepted, expected) in [("br, gzip", "br"), ("gzip", "gzip"), ("identity", "")] {
+        let headers = [("accept", "text/html"), ("accept-encoding", accepted)];
+        let head = browser.head("/", &headers).await;
+        assert_eq!(head.header("content-encoding"), expected);
+    }
 }

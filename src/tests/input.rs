@@ -130,3 +130,16 @@ async fn input_by_link_is_checked_like_typed_input() {
     assert!(location.contains("test_failed"));
     assert!(app.connections("c1").await.is_empty());
 }
+
+#[tokio::test]
+async fn a_subdomain_that_no_host_can_have_is_told_on_the_form() {
+    let app = TestApp::new().await;
+    let mut browser = app.signed_in("c1").await;
+
+    let answer = browser.submit("zendesk", &[("input[subdomain]", &"a".repeat(70))]).await;
+
+    let ask = browser.get(&answer.location()).await;
+    ask.assert_says("That does not lead to Zendesk");
+    let fixed = browser.submit_on(&ask, &[("input[subdomain]", "acme")]).await;
+    assert!(fixed.location().contains("/sandbox/acme.zendesk.com/"));
+}

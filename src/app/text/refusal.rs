@@ -73,6 +73,12 @@ pub fn refusal(reason: &str) -> Said {
         | "unknown_key"
         | "malformed_token"
         | "token_too_large"
+        | "token_too_deep"
+        | "forbidden_header"
+        | "invalid_header"
+        | "algorithm_not_allowed"
+        | "missing_issuer"
+        | "conflicting_claims"
         | "duplicate_member"
         | "critical_header"
         | "invalid_claim"
@@ -128,6 +134,27 @@ pub fn refusal(reason: &str) -> Said {
             "Something went wrong on our side",
             "Nothing was lost. The people who run this server have been told in its log.",
             &["Go back and try again."],
+        ),
+        "invalid_input" => customer(
+            "That could not be read",
+            "Something in the form did not arrive as it should. Nothing was changed.",
+            &["Go back, reload the page and try again."],
+        ),
+        "unknown_auth_option" => customer(
+            "That way to connect is gone",
+            "The product has changed how this app is connected.",
+            &["Go back to the integrations and choose the app again."],
+        ),
+        "invalid_query" => customer(
+            "This address is not complete",
+            "Part of it is missing or stands there twice.",
+            &["Go back to the integrations and try again."],
+        ),
+        "payload_too_large" => customer("That is too much", "", &["Go back and send less."]),
+        "method_not_allowed" => customer(
+            "There is nothing to see here",
+            "This address only takes forms.",
+            &["Go back to the integrations."],
         ),
         _ => customer("That did not work", "", &["Go back and try again."]),
     }
