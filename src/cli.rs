@@ -96,6 +96,7 @@ async fn obey(cli: Cli, environment: &Environment) -> Result<(), StartError> {
         }
     };
     telemetry::start(environment.get("HITCHPOST_LOG"), json)?;
+    telemetry::guard_crashes();
     match cli.command {
         None | Some(Command::Serve) => serve(cli.config, environment).await,
         Some(Command::Apply { file }) => apply(file, environment).await,

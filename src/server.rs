@@ -239,6 +239,8 @@ fn router(state: AppState, played: Option<Arc<Sandbox>>) -> Router {
         .merge(api::routes())
         .route("/assets/{file}", get(assets::serve))
         .route("/healthz", get(healthz))
+        // Browsers ask for it unasked; a workspace's own icon is linked by its pages.
+        .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
         .fallback(async || Refusal::not_found("page"));
     if played.is_some() {
         router = router.route("/sandbox/embed", get(app::example::embed));

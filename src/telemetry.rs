@@ -8,6 +8,18 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::Subscr
 /// Libraries that may write bytes of requests below info.
 const CAPPED: &str = "h2=info,hyper=info,hyper_util=info,rustls=info,reqwest=info";
 
+/// Keeps secrets out of what a crash leaves behind: a panic is logged by its place, without its message,
+/// and no core is dumped.
+pub fn guard_crashes() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "A task panicked");
+    }));
+    if let Err(error) = rlimit::setrlimit(rlimit::Resource::CORE, 0, 0) {
+        tracing::warn!(%error, "Core dumps could not be turned off");
+    }
+}
+
 /// The log filter cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("HITCHPOST_LOG: `{0}` is not a log filter such as debug")]

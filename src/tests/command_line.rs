@@ -17,6 +17,11 @@ impl Folder {
         Self(path)
     }
 
+    /// Text of a file in it; empty when there is none.
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.0.join(name)).unwrap_or_default()
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hitchpost"));
         command.current_dir(&self.0).args(arguments).env("HITCHPOST_LISTEN", "127.0.0.1:0");

@@ -12,5 +12,6 @@ mod connect;
 mod floors;
 mod headers;
 mod input;
+mod readme;
 mod refresh;
 mod session;
