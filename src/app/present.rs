@@ -13,9 +13,7 @@ use crate::{
         connector::{AuthOption, AuthType, Field},
         input,
     },
-    engine::{
-        Ask, ConnectionView, IntegrationPage, IntegrationQuery, IntegrationView, Outcome, WorkspaceView,
-    },
+    engine::{Ask, IntegrationPage, IntegrationQuery, IntegrationView, Outcome, WorkspaceView},
     http::AppState,
     model::{Connection, ConnectionState, Customer, Road, Surface},
 };
@@ -53,12 +51,11 @@ pub fn bare_shell(state: &AppState, title: &str) -> Shell {
 pub fn catalog(
     state: &AppState,
     page: &IntegrationPage,
-    connections: &[ConnectionView],
     query: &IntegrationQuery,
     notice: Option<Notice>,
 ) -> CatalogView {
     let mut rows: Vec<_> =
-        connections.iter().map(|found| row(state, &found.view, &found.connection)).collect();
+        page.connections.iter().map(|found| row(state, &found.view, &found.connection)).collect();
     rows.sort_by_key(|row| matches!(row.state, RowState::Connected));
     CatalogView {
         query: query.search.clone().unwrap_or_default(),
@@ -237,7 +234,7 @@ pub fn result(state: &AppState, outcome: &Outcome) -> ResultView {
 }
 
 fn logo(state: &AppState, view: &IntegrationView) -> String {
-    state.assets.logo(&view.connector, view.integration.settings.logo.as_deref())
+    state.assets.logo(&view.logo)
 }
 
 fn head(state: &AppState, view: &IntegrationView, option: Option<&AuthOption>) -> AppHead {

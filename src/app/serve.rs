@@ -15,7 +15,6 @@ use crate::{
         headers::{Framing, page, see_other},
     },
     model::{Scheme, Session, Surface, redirect::Origin},
-    store::ConnectionFilter,
 };
 
 type Answer = Result<Response, PageRefusal>;
@@ -145,9 +144,8 @@ async fn show_catalog(state: &AppState, session: &Session, handle: String, query
         connected_first: true,
     };
     let found = state.engine.find_integrations(session, &wanted).await?;
-    let connections = state.engine.find_connections(session, &ConnectionFilter::default()).await?;
     let notice = present::notice(&workspace, query.notice.as_deref(), query.app.as_deref());
-    let view = present::catalog(state, &found, &connections.items, &wanted, notice);
+    let view = present::catalog(state, &found, &wanted, notice);
     let mut shell = present::shell(state, &workspace, Some(&session.customer), session.surface, Some(handle));
     shell.title = text::INTEGRATIONS.to_owned();
     framed(&mut shell, query, &workspace);

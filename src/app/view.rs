@@ -76,7 +76,7 @@ pub struct Category {
 }
 
 /// An app in the grid. Knows nothing of the customer but `state`.
-#[derive(Clone, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Card {
     /// Integration key.
     pub key: String,
@@ -91,7 +91,7 @@ pub struct Card {
 }
 
 /// Where an app of the grid stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum CardState {
     /// Can be connected.
     #[default]

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rust_embed::RustEmbed;
 
 use super::connector::Connector;
@@ -17,11 +18,13 @@ use super::connector::Connector;
 #[allow_missing = true]
 struct Files;
 
-/// An SVG and a short name for its content.
+/// A picture and a short name for its content.
 #[derive(Clone, Debug)]
 pub struct Logo {
-    /// The SVG.
+    /// SVG or PNG.
     pub bytes: Cow<'static, [u8]>,
+    /// `image/svg+xml` or `image/png`.
+    pub media_type: &'static str,
     /// Twelve hexadecimal characters of its SHA-256, for an address that never changes.
     pub hash: String,
 }
@@ -36,12 +39,31 @@ pub fn svg(connector: &Connector) -> Logo {
 }
 
 impl Logo {
-    /// A picture from elsewhere, such as an integration's own.
-    pub fn of(bytes: Cow<'static, [u8]>) -> Self {
-        let hash =
-            digest(&SHA256, &bytes).as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        Self { bytes, hash }
+    fn of(bytes: Cow<'static, [u8]>) -> Self {
+        Self::typed(bytes, "image/svg+xml")
     }
+
+    fn typed(bytes: Cow<'static, [u8]>, media_type: &'static str) -> Self {
+        Self { hash: content_hash(&bytes), bytes, media_type }
+    }
+
+    /// A picture of a workspace's own: `data:image/svg+xml;base64,…` or PNG, as the store keeps it.
+    pub fn of_data(text: &str) -> Option<Self> {
+        let (media_type, data) = text.strip_prefix("data:")?.split_once(";base64,")?;
+        let media_type = ["image/svg+xml", "image/png"].into_iter().find(|known| *known == media_type)?;
+        Some(Self::typed(Cow::Owned(STANDARD.decode(data).ok()?), media_type))
+    }
+
+    /// Name of the file it is served as.
+    pub fn file(&self) -> String {
+        let end = if self.media_type == "image/png" { "png" } else { "svg" };
+        format!("logo-{}.{end}", self.hash)
+    }
+}
+
+/// Twelve hexadecimal characters of the SHA-256 of `bytes`: good for an address that never changes.
+pub fn content_hash(bytes: &[u8]) -> String {
+    digest(&SHA256, bytes).as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// One or two letters on a rounded square.

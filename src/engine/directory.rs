@@ -4,6 +4,7 @@
 //! store, so that `apply` in another process shows without a restart.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     sync::{Arc, RwLock},
     time::Duration,
@@ -14,6 +15,7 @@ use crate::{
     catalog::{
         self,
         connector::{AuthOption, AuthType, Connector},
+        logo::{self, Logo},
     },
     model::{
         Integration, IntegrationId, Secret, Timestamp, Workspace, WorkspaceId,
@@ -47,7 +49,7 @@ pub struct WorkspaceView {
     pub origins: Vec<OriginPattern>,
     /// What verifies its tokens.
     pub keys: Keys,
-    /// Its integrations in their order, hidden ones too.
+    /// Its integrations in the order of the page, featured ones and then by name; hidden ones too.
     pub integrations: Vec<Arc<IntegrationView>>,
 }
 
@@ -65,6 +67,8 @@ pub struct IntegrationView {
     pub options: Vec<OptionView>,
     /// At least one option waits for the developer to give its OAuth client.
     pub missing_client: bool,
+    /// Its picture.
+    pub logo: Logo,
     pub(super) sealed_client_secret: Option<Vec<u8>>,
 }
 
@@ -193,12 +197,11 @@ impl Engine {
             .filter_map(|text| OriginPattern::parse(text).ok())
             .collect();
         let keys = self.keys(workspace.id, &entry.keys)?;
-        let integrations = entry
-            .integrations
-            .into_iter()
-            .filter_map(|stored| self.integration_view(stored))
-            .map(Arc::new)
-            .collect();
+        let found = entry.integrations.into_iter().filter_map(|stored| self.integration_view(stored));
+        let mut integrations: Vec<_> = found.map(Arc::new).collect();
+        integrations.sort_by_cached_key(|view| {
+            (Reverse(view.featured), view.name.to_lowercase(), view.integration.key.clone())
+        });
         Ok(Arc::new(WorkspaceView { workspace, origins, keys, integrations }))
     }
 
@@ -249,6 +252,7 @@ impl Engine {
             featured: settings.featured.unwrap_or(connector.featured),
             missing_client: !has_client && connector.auth.iter().any(needs_client),
             options,
+            logo: settings.logo.as_deref().and_then(Logo::of_data).unwrap_or_else(|| logo::svg(&connector)),
             sealed_client_secret: stored.sealed_client_secret,
             connector,
             integration,

@@ -41,6 +41,8 @@ pub struct IntegrationPage {
     pub categories: Vec<CategoryCount>,
     /// How many this session sees.
     pub all: usize,
+    /// The customer's connections, newest first.
+    pub connections: Vec<ConnectionView>,
 }
 
 /// A category and how many integrations are in it.
@@ -76,7 +78,9 @@ impl Engine {
     ) -> Result<IntegrationPage, EngineError> {
         let workspace = self.workspace(session.workspace).await?;
         let connections = self.find_connections(session, &ConnectionFilter::default()).await?;
-        Ok(page(&workspace, session, &connections.items, query))
+        let mut page = page(&workspace, session, &connections.items, query);
+        page.connections = connections.items;
+        Ok(page)
     }
 
     /// Finds connections, newest first. A limit of 0 stands for as many as a page shows.
@@ -149,16 +153,13 @@ fn page(
         }
     }
     let mut found: Vec<_> = offered.iter().copied().filter(|view| fits(view, query)).collect();
-    found.sort_by_cached_key(|view| {
-        let is_connected = by_integration.contains_key(&view.integration.id);
-        (
-            Reverse(query.connected_first && is_connected),
-            Reverse(rank(view, query)),
-            Reverse(view.featured),
-            view.name.to_lowercase(),
-            view.integration.key.clone(),
-        )
-    });
+    // Stable, so that the directory's own order stays where nothing else decides.
+    if query.connected_first || query.search.is_some() {
+        found.sort_by_cached_key(|view| {
+            let is_connected = by_integration.contains_key(&view.integration.id);
+            (Reverse(query.connected_first && is_connected), Reverse(rank(view, query)))
+        });
+    }
     let total = found.len();
     let start = query
         .cursor
@@ -180,6 +181,7 @@ fn page(
         items,
         total,
         categories: categories(&offered),
+        connections: Vec::new(),
         all: offered.len(),
     }
 }
@@ -190,12 +192,13 @@ fn is_broken(connection: &Connection) -> bool {
 
 fn fits(view: &IntegrationView, query: &IntegrationQuery) -> bool {
     let wanted = query.category.as_ref();
-    wanted.is_none_or(|category| view.connector.categories.contains(category)) && rank(view, query).is_some()
+    let in_category = wanted.is_none_or(|category| view.connector.categories.contains(category));
+    in_category && (query.search.is_none() || rank(view, query).is_some())
 }
 
 /// How well the search fits; the same for all without one.
 fn rank(view: &IntegrationView, query: &IntegrationQuery) -> Option<search::Rank> {
-    let words = query.search.as_deref().unwrap_or_default();
+    let words = query.search.as_deref()?;
     search::rank(words, &view.name, &view.integration.key, &view.connector.aliases)
 }
 

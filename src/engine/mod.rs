@@ -82,6 +82,7 @@ struct Inner {
     directory: directory::Directory,
     flights: refresh::Flights,
     outcomes: outcome::Hub,
+    sessions: session::Sessions,
     closing: tokio::sync::watch::Sender<bool>,
 }
 
@@ -95,6 +96,7 @@ impl Engine {
                 directory: directory::Directory::default(),
                 flights: refresh::Flights::default(),
                 outcomes: outcome::Hub::default(),
+                sessions: session::Sessions::default(),
                 closing: tokio::sync::watch::Sender::new(false),
             }),
         }

@@ -1,10 +1,10 @@
 //! From a token or a link to a page session.
 
-use std::time::Duration;
+use std::{collections::HashMap, sync::RwLock, time::Duration};
 
 use super::{Engine, EngineError, SessionRefusal};
 use crate::{
-    model::{Customer, CustomerId, Handle, Secret, Session, Surface, Timestamp, WorkspaceId},
+    model::{Customer, CustomerId, Handle, HandleHash, Secret, Session, Surface, Timestamp, WorkspaceId},
     protocol::jwt::{self, Claims, Issuer, Rules, TokenError},
     store::{NewLink, NewSession},
 };
@@ -15,6 +15,31 @@ pub const PAGE_SESSION_LIFE: Duration = Duration::from_secs(8 * 60 * 60);
 pub const EMBED_SESSION_LIFE: Duration = Duration::from_secs(30 * 60);
 /// Name of the customer that a demo signs in.
 const DEMO_CUSTOMER: &str = "demo-customer";
+
+/// How long a session is held in memory: it never changes, but its customer's name may.
+const HELD: Duration = Duration::from_secs(10);
+/// Sessions held at most; all are let go of when there are more.
+const HELD_MOST: usize = 10_000;
+
+/// Sessions that were looked up a moment ago.
+#[derive(Default)]
+pub(super) struct Sessions(RwLock<HashMap<HandleHash, (Session, Timestamp)>>);
+
+impl Sessions {
+    fn recall(&self, hash: &HandleHash, now: Timestamp) -> Option<Session> {
+        let held = self.0.read().expect("nothing panics while holding it");
+        let (session, since) = held.get(hash)?;
+        (session.expires_at > now && now >= *since && now.since(*since) < HELD).then(|| session.clone())
+    }
+
+    fn keep(&self, hash: HandleHash, session: &Session, now: Timestamp) {
+        let mut held = self.0.write().expect("nothing panics while holding it");
+        if held.len() >= HELD_MOST {
+            held.clear();
+        }
+        held.insert(hash, (session.clone(), now));
+    }
+}
 
 impl Engine {
     /// Checks a customer's token and says who it is. The customer is made at first sight.
@@ -76,9 +101,14 @@ impl Engine {
 
     /// The session behind a handle.
     pub async fn session(&self, handle: &str) -> Result<Session, EngineError> {
-        let handle = Handle::parse(handle).ok_or(SessionRefusal::Ended)?;
-        let session = self.store().session(handle.hash(), self.now()).await?;
-        Ok(session.ok_or(SessionRefusal::Ended)?)
+        let hash = Handle::parse(handle).ok_or(SessionRefusal::Ended)?.hash();
+        let now = self.now();
+        if let Some(session) = self.inner.sessions.recall(&hash, now) {
+            return Ok(session);
+        }
+        let session = self.store().session(hash, now).await?.ok_or(SessionRefusal::Ended)?;
+        self.inner.sessions.keep(hash, &session, now);
+        Ok(session)
     }
 
     /// Follows a link: a page session for the customer it was made for.

@@ -8,15 +8,11 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rust_embed::RustEmbed;
 
 use super::AppState;
 use crate::{
-    catalog::{
-        connector::Connector,
-        logo::{self, Logo},
-    },
+    catalog::logo::{Logo, content_hash},
     model::Theme,
 };
 
@@ -71,12 +67,14 @@ impl Assets {
         self.js.clone()
     }
 
-    /// Address of a connector's logo, or of the integration's own (`data:` as the configuration stores it).
-    pub fn logo(&self, connector: &Connector, own: Option<&str>) -> String {
-        self.picture(own).unwrap_or_else(|| {
-            let logo = logo::svg(connector);
-            self.add_later(format!("{}-{}.svg", connector.key, logo.hash), logo.bytes, "image/svg+xml")
-        })
+    /// Address of a logo.
+    pub fn logo(&self, logo: &Logo) -> String {
+        let file = logo.file();
+        let is_known = self.later.read().expect("nothing panics while holding it").contains_key(&file);
+        if is_known {
+            return format!("/assets/{file}");
+        }
+        self.add_later(file, logo.bytes.clone(), logo.media_type)
     }
 
     /// Address of a workspace's theme; none when it sets nothing.
@@ -98,10 +96,7 @@ impl Assets {
 
     /// Address of a workspace's own picture.
     pub fn picture(&self, own: Option<&str>) -> Option<String> {
-        let (media_type, bytes) = own.and_then(picture)?;
-        let end = if media_type == "image/png" { "png" } else { "svg" };
-        let name = format!("own-{}.{end}", content_hash(&bytes));
-        Some(self.add_later(name, Cow::Owned(bytes), media_type))
+        own.and_then(Logo::of_data).map(|logo| self.logo(&logo))
     }
 
     fn add(&mut self, name: &str, end: &str, media_type: &'static str, bytes: Cow<'static, [u8]>) -> String {
@@ -152,18 +147,6 @@ impl Asset {
         );
         response
     }
-}
-
-fn content_hash(bytes: &[u8]) -> String {
-    Logo::of(Cow::Owned(bytes.to_vec())).hash
-}
-
-/// `data:image/svg+xml;base64,…` or PNG, as the configuration stores a picture.
-fn picture(own: &str) -> Option<(&'static str, Vec<u8>)> {
-    let rest = own.strip_prefix("data:")?;
-    let (media_type, data) = rest.split_once(";base64,")?;
-    let media_type = ["image/svg+xml", "image/png"].into_iter().find(|known| *known == media_type)?;
-    Some((media_type, STANDARD.decode(data).ok()?))
 }
 
 /// `GET /assets/{file}`.

@@ -21,7 +21,7 @@ impl AppState {
 
     fn integration_only_json(&self, view: &IntegrationView) -> Value {
         let integration = &view.integration;
-        let path = self.assets.logo(&view.connector, integration.settings.logo.as_deref());
+        let path = self.assets.logo(&view.logo);
         json!({
             "id": integration.id,
             "key": integration.key,

@@ -1,21 +1,58 @@
 //! The catalog: connections above, apps below.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, RwLock},
+};
+
 use leptos::prelude::*;
 
 use crate::app::layout::{Frame, document, render};
 use crate::app::parts::connection::{Place, rows};
 use crate::app::parts::{icon, logo::logo, notice::notice};
 use crate::app::text;
-use crate::app::view::{Card, CardState, CatalogView, Shell};
+use crate::app::view::{Card, CardState, CatalogView, Shell, Surface};
+
+/// Stands where the cards go.
+const CARDS: &str = "\u{f8ff}";
+/// What is split at. Text that somebody wrote has its `<` escaped, so this stands in a page once.
+const GRID: &str = "<ul class=\"grid\">\u{f8ff}</ul>";
+/// Cards held at most; all are let go of when there are more.
+const HELD_MOST: usize = 4096;
+
+/// Cards as HTML. On a page of its own a card depends on nothing but itself, and most of a catalog is the
+/// same for everybody, so each is rendered once.
+static HELD: LazyLock<RwLock<HashMap<Card, Arc<str>>>> = LazyLock::new(RwLock::default);
 
 /// The whole page.
 pub fn catalog(shell: &Shell, view: &CatalogView) -> String {
-    document(shell, Frame::Wide, || main(shell, view))
+    let frame = document(shell, Frame::Wide, || main(shell, view));
+    let Some((before, after)) = frame.split_once(GRID) else { return frame };
+    let mut page = String::with_capacity(frame.len() + view.cards.len() * 600);
+    page.push_str(before);
+    page.push_str("<ul class=\"grid\">");
+    for one in &view.cards {
+        page.push_str(&held(shell, one));
+    }
+    page.push_str("</ul>");
+    page.push_str(after);
+    page
 }
 
-/// Only `#results`, for a caller that has the rest already.
-pub fn results(shell: &Shell, view: &CatalogView) -> String {
-    render(|| found(shell, view))
+fn held(shell: &Shell, one: &Card) -> Arc<str> {
+    if shell.surface == Surface::Embed {
+        return render(|| card(shell, one)).into();
+    }
+    if let Some(html) = HELD.read().expect("nothing panics while holding it").get(one) {
+        return html.clone();
+    }
+    let html: Arc<str> = render(|| card(shell, one)).into();
+    let mut held = HELD.write().expect("nothing panics while holding it");
+    if held.len() >= HELD_MOST {
+        held.clear();
+    }
+    held.insert(one.clone(), html.clone());
+    html
 }
 
 fn main(shell: &Shell, view: &CatalogView) -> AnyView {
@@ -92,13 +129,12 @@ fn found(shell: &Shell, view: &CatalogView) -> AnyView {
     if view.cards.is_empty() {
         return view! { <div id="results">{nothing(shell, view)}</div> }.into_any();
     }
-    let cards: Vec<_> = view.cards.iter().map(|one| card(shell, one)).collect();
     let more = view.next.as_ref().map(|cursor| {
         let category = view.category.as_deref().unwrap_or_default();
         let href = shell.home(&[("q", &view.query), ("category", category), ("cursor", cursor)]);
         view! { <p class="more"><a class="button" href=href data-more="">{text::MORE}</a></p> }
     });
-    view! { <div id="results"><ul class="grid">{cards}</ul>{more}</div> }.into_any()
+    view! { <div id="results"><ul class="grid">{CARDS}</ul>{more}</div> }.into_any()
 }
 
 fn nothing(shell: &Shell, view: &CatalogView) -> AnyView {

@@ -325,5 +325,17 @@ fn forty_eight_cards_take_less_than_twenty_kilobytes_uncompressed() {
     let html = pages::catalog(&Shell { workspace: "Acme".to_owned(), ..Shell::default() }, &view);
 
     assert!(html.len() < 20_000, "{}", html.len());
-    assert!(pages::catalog::results(&Shell::default(), &view).starts_with("<div id=\"results\">"));
+}
+
+#[test]
+fn nobody_can_move_the_cards_by_what_they_type() {
+    let typed = "<ul class=\"grid\">\u{f8ff}</ul>";
+    let card = Card { key: "hubspot".to_owned(), name: typed.to_owned(), ..Card::default() };
+    let view = CatalogView { query: typed.to_owned(), cards: vec![card], total: 1, ..CatalogView::default() };
+    let shell = Shell { workspace: typed.to_owned(), customer: Some(typed.to_owned()), ..Shell::default() };
+
+    let html = pages::catalog(&shell, &view);
+
+    let (before, after) = html.split_once("<ul class=\"grid\"><li").expect("the grid begins with its card");
+    assert!(before.contains("id=\"results\"") && !after.contains("<ul class=\"grid\">"));
 }
