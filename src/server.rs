@@ -186,6 +186,7 @@ impl Server {
             None => demo(&engine).await,
         };
         configured.map_err(|error| StartError::Configure { file, error })?;
+        check_sandbox(&engine, plays).await?;
         let key = engine.sandbox_key();
         let demo_workspace = demo_workspace(&engine).await?.map(|view| view.workspace.key.clone());
         let origin = Origin::of(&public_url).ok_or(EngineError::NotFound("origin of public_url"))?;
@@ -277,6 +278,22 @@ fn router(state: AppState, played: Option<Arc<Sandbox>>) -> Router {
 
 async fn healthz() -> &'static str {
     "ok\n"
+}
+
+/// An integration that the sandbox should play needs the sandbox.
+async fn check_sandbox(engine: &Engine, plays: bool) -> Result<(), StartError> {
+    for workspace in engine.workspaces().await? {
+        let mut played = workspace.integrations.iter().filter(|view| !view.integration.hidden);
+        if let Some(view) = played.find(|view| view.integration.settings.sandbox && !plays) {
+            let (workspace, key) = (&workspace.workspace.key, &view.integration.key);
+            let reason = format!(
+                "integration `{key}` of workspace `{workspace}` has `sandbox = true`, but the sandbox is off; \
+                 give it a client_id and client_secret, or turn the sandbox on"
+            );
+            return Err(ConfigError::Setting { source_name: "[server] sandbox".to_owned(), reason }.into());
+        }
+    }
+    Ok(())
 }
 
 /// Renews and sweeps for as long as the server runs.

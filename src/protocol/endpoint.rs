@@ -11,7 +11,6 @@ use super::call::{Call, CallError};
 use crate::{
     catalog::{
         connector::{Api, Format, Request, Target},
-        host,
         template::{Template, TemplateError, Values, render_json},
     },
     model::Secret,
@@ -57,7 +56,7 @@ impl Endpoint {
     /// address paths stand and which hosts may see a secret.
     pub fn render(request: &Request, api: &Api, values: &dyn Values) -> Result<Self, EndpointError> {
         let url = address(&request.target, api)?.render_url(values)?;
-        if !api.open_hosts && !host::admits(&api.hosts, &url) {
+        if !api.admits(&url) {
             return Err(EndpointError::HostNotAllowed);
         }
         let basic = match &request.basic {

@@ -1,7 +1,7 @@
 //! What is remembered: one trait, each verb one complete transaction, every verb told what the
 //! caller may see. Knows nothing of HTTP, of the vault or of what sealed bytes contain.
 //!
-//! [`conformance`] holds the suite that every backend runs.
+//! `conformance.rs` holds the suite that every backend runs.
 
 mod record;
 mod sqlite;

@@ -254,3 +254,20 @@ fn a_log_setting_that_is_none_is_named() {
     assert!(filter.contains("HITCHPOST_LOG: `==`"), "{filter}");
     assert!(format.contains("HITCHPOST_LOG_FORMAT: `xml`"), "{format}");
 }
+
+#[test]
+fn a_played_integration_without_the_sandbox_is_refused() {
+    let folder = Folder::new("sandbox");
+    let config = format!(
+        "[server]\nsandbox = false\n[[workspace]]\nkey = \"acme\"\nsecret = \"{SECRET}\"\n\
+         integration = [{{ key = \"hubspot\", sandbox = true }}]\n"
+    );
+    std::fs::write(folder.0.join("hitchpost.toml"), config).unwrap();
+
+    let said = folder.refused(&mut folder.command(&[]));
+
+    assert!(
+        said.contains("integration `hubspot` of workspace `acme`") && said.contains("the sandbox is off"),
+        "{said}"
+    );
+}
