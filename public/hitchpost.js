@@ -164,9 +164,8 @@
 
   function leave(event, form) {
     settle();
-    // The page's own requestId is good for the first try; each later one needs its own.
+    // The page's own requestId is good for one attempt; each later one needs its own.
     if (form.dataset.used) form.elements.request_id.value = requestId();
-    form.dataset.used = "1";
     one(".problem", form).textContent = "";
     var tab = event.submitter && event.submitter.hasAttribute("data-tab");
     var name = "hitchpost-connect-" + form.elements.request_id.value;
@@ -178,13 +177,15 @@
       form.removeAttribute("target");
       return;
     }
-    form.target = popup ? name : "_blank";
-    form.setAttribute("rel", popup ? "opener" : "noopener");
-    follow(form, popup);
     if (!popup && !tab) {
+      event.preventDefault();
       say(form, "blocked");
       return;
     }
+    form.dataset.used = "1";
+    form.target = popup ? name : "_blank";
+    form.setAttribute("rel", popup ? "opener" : "noopener");
+    follow(form, popup);
     one("[data-text]", say(form, "waiting")).textContent = form.dataset.waiting;
     // After the form has been read: a disabled button would not submit it.
     setTimeout(function () {

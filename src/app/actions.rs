@@ -122,7 +122,9 @@ impl Door {
                 self.answer.append_header(header::SET_COOKIE, self.state.binding_cookie(&departure));
                 self.see_other(departure.url.as_str());
             }
-            Ok(Next::Ask(ticket)) => self.see_other(&format!("/connect/continue/{}", ticket.expose())),
+            Ok(Next::Ask(ticket)) => {
+                self.see_other(&within(&format!("/connect/continue/{}", ticket.expose()), session));
+            }
             Ok(Next::Done(outcome)) => self.arrive(&outcome, session),
             Err(error) => self.refuse(error),
         }
@@ -130,9 +132,13 @@ impl Door {
 
     fn arrive(&self, outcome: &Outcome, session: Option<(&Session, &str)>) {
         match outcome.destination() {
-            Some(Destination::Catalog) => self.catalog("connected", &outcome.view.integration.key, session),
+            Some(Destination::Catalog) => {
+                let renewed = outcome.attempt.request.target.is_some();
+                let notice = if renewed { "reconnected" } else { "connected" };
+                self.catalog(notice, &outcome.view.integration.key, session);
+            }
             Some(Destination::Result(handle)) => {
-                self.see_other(&format!("/connect/result/{}", handle.expose()))
+                self.see_other(&within(&format!("/connect/result/{}", handle.expose()), session));
             }
             Some(Destination::Away(address)) => self.see_other(&address),
             None => self.see_other("/refused/not_open"),
@@ -166,6 +172,14 @@ impl Door {
         } else {
             Road::Page
         }
+    }
+}
+
+/// An address of ours that a frame's session travels with.
+fn within(path: &str, session: Option<(&Session, &str)>) -> String {
+    match session {
+        Some((session, handle)) if session.surface == Surface::Embed => format!("{path}?session={handle}"),
+        _ => path.to_owned(),
     }
 }
 
@@ -218,14 +232,17 @@ pub async fn delete(
 /// Answers what an attempt asked.
 #[server(prefix = "/_actions", endpoint = "submit_input")]
 pub async fn submit_input(
+    #[server(default)] session: String,
     #[server(default)] ticket: String,
     #[server(default)] option: String,
     #[server(default)] input: BTreeMap<String, String>,
 ) -> Result<(), ServerFnError> {
     let door = Door::open();
+    // The ticket alone says what is answered; a session only says where a frame goes on.
+    let framed = door.session(&session).await.ok();
     let submission =
         AskSubmission { ticket, option: Some(option).filter(|option| !option.is_empty()), input };
     let next = door.state.engine.submit_input(submission).await;
-    door.follow(next, None);
+    door.follow(next, framed.as_ref().map(|framed| (framed, session.as_str())));
     Ok(())
 }

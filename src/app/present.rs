@@ -162,7 +162,7 @@ pub fn app(
 }
 
 /// The page that asks.
-pub fn ask(state: &AppState, ask: &Ask, ticket: &str) -> AskView {
+pub fn ask(state: &AppState, ask: &Ask, ticket: &str, shell: &Shell) -> AskView {
     let request = &ask.attempt.request;
     let problem = request.problem.as_ref();
     let fields = input::typed(&ask.option)
@@ -187,6 +187,7 @@ pub fn ask(state: &AppState, ask: &Ask, ticket: &str) -> AskView {
             None => customer.internal_id.clone(),
         },
         confirm: request.needs_confirmation,
+        again: request.target.is_some(),
         shares: shares(&ask.view, &ask.option),
         form: ConnectForm {
             action: FormAction::SubmitInput { ticket: ticket.to_owned() },
@@ -198,12 +199,12 @@ pub fn ask(state: &AppState, ask: &Ask, ticket: &str) -> AskView {
         },
         reference: ask.attempt.id.to_string(),
         back: (request.road == Road::Page)
-            .then(|| (format!("/apps/{}", ask.view.integration.key), text::BACK_TO_APP.to_owned())),
+            .then(|| (shell.app(&ask.view.integration.key, &[]), text::BACK_TO_APP.to_owned())),
     }
 }
 
 /// How an attempt ended.
-pub fn result(state: &AppState, outcome: &Outcome) -> ResultView {
+pub fn result(state: &AppState, outcome: &Outcome, shell: &Shell) -> ResultView {
     let name = &outcome.view.name;
     let key = &outcome.view.integration.key;
     let request = &outcome.attempt.request;
@@ -224,8 +225,8 @@ pub fn result(state: &AppState, outcome: &Outcome) -> ResultView {
         next_step: failure
             .map(|failure| text::next_step(failure.key, on_page).to_owned())
             .unwrap_or_default(),
-        try_again: (failure.is_some() && on_page).then(|| format!("/apps/{key}")),
-        back: on_page.then(|| ("/".to_owned(), text::BACK.to_owned())),
+        try_again: (failure.is_some() && on_page).then(|| shell.app(key, &[])),
+        back: on_page.then(|| (shell.home(&[]), text::BACK.to_owned())),
         reference: failure.map(|_| outcome.attempt.id.to_string()).unwrap_or_default(),
         close: failure.is_none() && matches!(request.road, Road::Popup { .. }),
         outcome: origin.is_some().then(|| state.outcome_json(outcome).to_string()),
@@ -304,8 +305,10 @@ fn field_view(
             .collect(),
         suggestions: field.suggestions.clone(),
         suffix: field.suffix.clone(),
+        // An error says the same, and "check it" says nothing.
+        pattern_hint: input::hint(field)
+            .filter(|hint| error.is_none() && !played && !hint.starts_with("Check ")),
         error,
-        pattern_hint: input::hint(field),
         kept,
     }
 }

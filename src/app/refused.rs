@@ -91,14 +91,11 @@ fn show(state: &AppState, status: StatusCode, code: &str, message: &str, framing
 }
 
 /// `GET /refused/{code}`: where a server function sends a browser whose request it refused.
-pub async fn page(State(state): State<AppState>, Path(code): Path<String>) -> Response {
-    match text::REFUSED_ACTIONS.iter().find(|(known, _)| *known == code) {
-        Some((known, status)) => {
-            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST);
-            show(&state, status, known, "", &Framing::Nobody)
-        }
-        None => Refusal::not_found("page").into_response(),
-    }
+pub async fn page(Path(code): Path<String>) -> Refusal {
+    let known = text::REFUSED_ACTIONS.iter().find(|(known, _)| *known == code);
+    let Some((reason, status)) = known else { return Refusal::not_found("page") };
+    let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST);
+    Refusal { status, ..Refusal::bad_request(reason, text::refusal(reason).detail) }
 }
 
 /// The code that `/refused/` knows for a refusal.

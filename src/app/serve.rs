@@ -7,14 +7,14 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{pages, present, refused::PageRefusal, text};
+use super::{pages, present, refused::PageRefusal, text, view::Shell};
 use crate::{
     engine::{IntegrationQuery, PAGE_SIZE, SessionRefusal, WorkspaceView},
     http::{
         AppState,
         headers::{Framing, page, see_other},
     },
-    model::{Scheme, Session, Surface, redirect::Origin},
+    model::{Attempt, Road, Scheme, Session, Surface, redirect::Origin},
 };
 
 type Answer = Result<Response, PageRefusal>;
@@ -180,22 +180,46 @@ pub async fn ask(
     Query(query): Query<PageQuery>,
 ) -> Answer {
     let asked = state.engine.ask(&ticket, query.option.as_deref()).await?;
-    let view = present::ask(&state, &asked, &ticket);
-    let mut shell =
-        present::shell(&state, &asked.workspace, Some(&asked.attempt.customer), Surface::Page, None);
+    let (mut shell, framing) = shown_for(&state, &asked.attempt, &asked.workspace, &query).await;
+    let view = present::ask(&state, &asked, &ticket, &shell);
     shell.title = asked.view.name.clone();
-    // A page that asks for consent is never framed.
-    Ok(page(StatusCode::OK, pages::ask(&shell, &view), &Framing::Nobody))
+    Ok(page(StatusCode::OK, pages::ask(&shell, &view), &framing))
 }
 
 /// `GET /connect/result/{ticket}`
-pub async fn result(State(state): State<AppState>, Path(ticket): Path<String>) -> Answer {
+pub async fn result(
+    State(state): State<AppState>,
+    Path(ticket): Path<String>,
+    Query(query): Query<PageQuery>,
+) -> Answer {
     let outcome = state.engine.result(&ticket).await?;
-    let view = present::result(&state, &outcome);
-    let mut shell =
-        present::shell(&state, &outcome.workspace, Some(&outcome.attempt.customer), Surface::Page, None);
+    let (mut shell, _) = shown_for(&state, &outcome.attempt, &outcome.workspace, &query).await;
+    let view = present::result(&state, &outcome, &shell);
     shell.title = view.headline.clone();
     Ok(page(StatusCode::OK, pages::result(&shell, &view), &Framing::of(&outcome.workspace)))
+}
+
+/// How a page of an attempt is shown. It is framed only where it goes on inside the embed it began in, for
+/// the same customer; a page that asks for consent never is.
+async fn shown_for(
+    state: &AppState,
+    attempt: &Attempt,
+    workspace: &WorkspaceView,
+    query: &PageQuery,
+) -> (Shell, Framing) {
+    let stays = attempt.request.surface == Surface::Embed && attempt.request.road == Road::Page;
+    let session = match &query.session {
+        Some(handle) if stays => {
+            state.engine.session(handle).await.ok().map(|session| (session, handle.clone()))
+        }
+        _ => None,
+    };
+    let same = session.filter(|(session, _)| session.customer.id == attempt.customer.id);
+    let (surface, handle, framing) = match same {
+        Some((_, handle)) => (Surface::Embed, Some(handle), Framing::of(workspace)),
+        None => (Surface::Page, None, Framing::Nobody),
+    };
+    (present::shell(state, workspace, Some(&attempt.customer), surface, handle), framing)
 }
 
 fn framing(session: &Session, workspace: &WorkspaceView) -> Framing {
@@ -206,7 +230,7 @@ fn framing(session: &Session, workspace: &WorkspaceView) -> Framing {
 }
 
 /// What the page around an embed decides: colours, and who is told the height.
-fn framed(shell: &mut super::view::Shell, query: &PageQuery, workspace: &WorkspaceView) {
+fn framed(shell: &mut Shell, query: &PageQuery, workspace: &WorkspaceView) {
     let scheme = match query.theme.as_deref() {
         Some("light") => Some(Scheme::Light),
         Some("dark") => Some(Scheme::Dark),

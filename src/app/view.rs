@@ -325,6 +325,8 @@ pub struct AskView {
     pub customer: String,
     /// It was started elsewhere: say whose page this is before anything is linked.
     pub confirm: bool,
+    /// It renews a connection.
+    pub again: bool,
     /// What the workspace will be able to do, in words.
     pub shares: Vec<String>,
     /// The form.

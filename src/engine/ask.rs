@@ -122,6 +122,12 @@ impl Engine {
         secrets: &AttemptSecrets,
         problem: Failure,
     ) -> Result<(), EngineError> {
+        // What the app refused is not worth keeping: the field is empty again.
+        let refused = problem.key == FailureKey::TestFailed;
+        let secrets = if refused { &AttemptSecrets::default() } else { secrets };
+        if refused {
+            attempt.request.secret_input.clear();
+        }
         attempt.request.problem = Some(problem);
         let sealed = self.seal_secrets(attempt.workspace, attempt.id, secrets);
         let kept =

@@ -15,7 +15,7 @@ use crate::{
     },
     model::{
         Attempt, AttemptId, AttemptRequest, ConnectionId, ConnectionState, Credentials, Failure, FailureKey,
-        Handle, HandleHash, Road, Secret, Session, credential::AttemptSecrets,
+        Handle, HandleHash, Road, Secret, Session, Surface, credential::AttemptSecrets,
     },
     protocol::oauth2::{self, AuthorizeAsk},
     store::{NewAttempt, StoreError},
@@ -119,7 +119,12 @@ impl Engine {
         let now = self.now();
         let id = AttemptId::from_uuid(self.entropy().uuid(now));
         let mut attempt_request = AttemptRequest {
-            road: request.road,
+            // A provider's page never runs in a frame, so there a start leaves by a window of its own; what
+            // needs no provider's page stays where it began.
+            road: match session.surface {
+                Surface::Embed if request.began == Began::OwnForm && !leaves(&option) => Road::Page,
+                _ => request.road,
+            },
             surface: session.surface,
             auth_option: option.key.clone(),
             name: request.name.filter(|name| !name.trim().is_empty()),

@@ -6,7 +6,7 @@ use crate::app::layout::{Frame, document};
 use crate::app::parts::form::connect_form;
 use crate::app::parts::{link, logo};
 use crate::app::text;
-use crate::app::view::{AskView, FormAction, Shell};
+use crate::app::view::{AskView, Shell};
 
 /// The whole page.
 pub fn ask(shell: &Shell, view: &AskView) -> String {
@@ -15,8 +15,7 @@ pub fn ask(shell: &Shell, view: &AskView) -> String {
 
 fn main(shell: &Shell, view: &AskView) -> AnyView {
     let name = &view.app.name;
-    let again = matches!(view.form.action, FormAction::Reconnect { .. });
-    let heading = if again {
+    let heading = if view.again {
         text::reconnect_to(name, &view.workspace)
     } else {
         text::connect_to(name, &view.workspace)

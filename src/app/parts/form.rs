@@ -91,6 +91,7 @@ fn posted(shell: &Shell, form: &ConnectForm) -> (&'static str, Vec<AnyView>) {
             "/_actions/reconnect"
         }
         FormAction::SubmitInput { ticket } => {
+            fields.extend(session(shell));
             fields.push(hidden("ticket", ticket.clone()));
             "/_actions/submit_input"
         }

@@ -73,7 +73,7 @@ pub fn sandbox_secret(pattern: Option<&str>) -> String {
         Some(pattern) if pattern.starts_with("^pat") => "pat.sandbox",
         _ => "my-sandbox-key",
     };
-    format!("The sandbox takes anything with the word sandbox in it, for example {example}")
+    format!("The sandbox takes anything with the word sandbox in it, for example {example}.")
 }
 
 /// Name of a category.
