@@ -25,13 +25,15 @@ pub fn guard_crashes() {
 #[error("HITCHPOST_LOG: `{0}` is not a log filter such as debug")]
 pub struct BadFilter(String);
 
-/// Starts logging to standard error. `filter` is what `HITCHPOST_LOG` says, such as `debug`.
-pub fn start(filter: Option<&str>, json: bool) -> Result<(), BadFilter> {
-    let wanted = filter.unwrap_or("info,sqlx=warn");
-    let filter =
-        EnvFilter::try_new(format!("{wanted},{CAPPED}")).map_err(|_| BadFilter(wanted.to_owned()))?;
-    let registry = tracing_subscriber::registry().with(filter);
-    // A second start in one process, as tests make it, keeps the first.
+/// What is logged: `wanted`, such as `debug`, with the libraries held back that could write out what they send.
+pub fn filter(wanted: &str) -> Result<EnvFilter, BadFilter> {
+    EnvFilter::try_new(format!("{wanted},{CAPPED}")).map_err(|_| BadFilter(wanted.to_owned()))
+}
+
+/// Starts logging to standard error. `wanted` is what `HITCHPOST_LOG` says.
+pub fn start(wanted: Option<&str>, json: bool) -> Result<(), BadFilter> {
+    let registry = tracing_subscriber::registry().with(filter(wanted.unwrap_or("info,sqlx=warn"))?);
+    // A second start in one process keeps the first.
     let _ = if json {
         registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init()
     } else {

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
@@ -14,6 +14,7 @@ use hitchpost::{
     model::{Scope, Timestamp},
     protocol::jwt,
     server::{Server, Surroundings},
+    telemetry,
 };
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
@@ -56,6 +57,18 @@ secret = "other-secret-0123456789abcdef-012345678"
 integration = [{ key = "hubspot", sandbox = true }]
 "#;
 
+/// Everything that the servers of this test run log at TRACE.
+pub static LOG: LazyLock<PathBuf> = LazyLock::new(|| {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(concat!(env!("CARGO_CRATE_NAME"), ".log"));
+    let file = std::fs::File::create(&path).unwrap();
+    let written = tracing_subscriber::fmt()
+        .with_env_filter(telemetry::filter("trace").unwrap())
+        .with_ansi(false)
+        .with_writer(std::sync::Mutex::new(file));
+    written.init();
+    path
+});
+
 /// A running server with a database of its own.
 pub struct TestApp {
     pub engine: Engine,
@@ -88,6 +101,7 @@ impl TestApp {
 
     /// Starts on a folder that may hold the database of an earlier run.
     pub async fn start(folder: PathBuf) -> Self {
+        LazyLock::force(&LOG);
         let database = format!("sqlite:{}", folder.join("test.db").display());
         let environment =
             Environment::of(&[("HITCHPOST_LISTEN", "127.0.0.1:0"), ("HITCHPOST_DATABASE", &database)]);

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use super::app::TestApp;
+use super::app::{LOG, TestApp};
 
 /// Everything in a folder that is not the key file.
 fn left_behind(folder: &Path) -> Vec<(String, Vec<u8>)> {
@@ -21,7 +21,7 @@ fn finds(bytes: &[u8], secret: &str) -> bool {
 }
 
 #[tokio::test]
-async fn no_token_key_or_handle_is_in_the_database_or_its_log() {
+async fn no_token_key_or_handle_is_in_the_database_its_log_or_ours() {
     let app = TestApp::new().await;
     let mut secrets = BTreeSet::new();
     let mut browser = app.signed_in("c1").await;
@@ -51,11 +51,13 @@ async fn no_token_key_or_handle_is_in_the_database_or_its_log() {
         }
     }
 
-    let left = left_behind(&app.folder);
+    let mut left = left_behind(&app.folder);
+    left.push(("the log".to_owned(), std::fs::read(&*LOG).unwrap()));
     let bytes: usize = left.iter().map(|(_, bytes)| bytes.len()).sum();
     assert!(secrets.len() >= 10, "{} secrets", secrets.len());
     assert!(bytes > 100_000, "{bytes} bytes were read");
     assert!(left.iter().any(|(_, bytes)| finds(bytes, "Name of c1")), "the scan finds what is there");
+    assert!(finds(&left.last().unwrap().1, "TRACE"), "the log is at trace");
     for (file, bytes) in &left {
         for secret in &secrets {
             assert!(!finds(bytes, secret), "{file} holds a secret of {} characters", secret.len());
