@@ -115,7 +115,7 @@ fn row(state: &AppState, view: &IntegrationView, connection: &Connection) -> Con
             },
             ConnectionState::Ready | ConnectionState::Archived(_) => RowState::Connected,
         },
-        activity: text::connected_since(connection.created_at, state.engine.clock().now()),
+        activity: text::added(connection.created_at, state.engine.clock().now()),
         reconnect,
     }
 }

@@ -121,7 +121,7 @@ pub struct ConnectionRow {
     pub account: Option<String>,
     /// State in words.
     pub state: RowState,
-    /// `Connected 3 days ago`, or empty.
+    /// `Added 3 days ago`, or empty.
     pub activity: String,
     /// Reconnect by one press. Without it, Reconnect leads to the app's page, where the form is
     /// (`/apps/{key}?connection={id}`).

@@ -14,7 +14,7 @@ pub fn message(shell: &Shell, view: &MessageView) -> String {
 fn main(view: &MessageView) -> AnyView {
     let steps = (!view.steps.is_empty()).then(|| {
         let title = if view.developer { text::DEVELOPER_STEPS } else { text::STEPS };
-        let items: Vec<_> = view.steps.iter().map(|step| view! { <li>{step.clone()}</li> }).collect();
+        let items: Vec<_> = view.steps.iter().map(|step| view! { <li>{words(step)}</li> }).collect();
         view! { <h2>{title}</h2><ol>{items}</ol> }
     });
     let status = (view.status != 0).then(|| view! { <span>{view.status}</span> });
@@ -22,10 +22,19 @@ fn main(view: &MessageView) -> AnyView {
     view! {
         <section class="panel dialog message">
             <h1>{view.headline.clone()}</h1>
-            <p>{view.detail.clone()}</p>
+            <p>{words(&view.detail)}</p>
             {steps}
             <p class="fine foot">{status} {code}</p>
         </section>
     }
     .into_any()
+}
+
+/// Text whose `names in backticks` are set as code.
+fn words(text: &str) -> AnyView {
+    let parts = text.split('`').enumerate().map(|(place, part)| match place % 2 {
+        0 => part.to_owned().into_any(),
+        _ => view! { <code>{part.to_owned()}</code> }.into_any(),
+    });
+    parts.collect_view().into_any()
 }

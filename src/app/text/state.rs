@@ -26,12 +26,12 @@ pub fn reconnect_step(app: &str) -> String {
     format!("Reconnect {app} to go on. Nothing else has to be set up again.")
 }
 
-/// `Connected today`, `Connected 3 days ago`.
-pub fn connected_since(then: Timestamp, now: Timestamp) -> String {
+/// `Added today`, `Added 3 days ago`.
+pub fn added(then: Timestamp, now: Timestamp) -> String {
     match now.since(then).as_secs() / (24 * 60 * 60) {
-        0 => "Connected today".to_owned(),
-        1 => "Connected yesterday".to_owned(),
-        days => format!("Connected {days} days ago"),
+        0 => "Added today".to_owned(),
+        1 => "Added yesterday".to_owned(),
+        days => format!("Added {days} days ago"),
     }
 }
 
@@ -109,9 +109,9 @@ mod tests {
         let then = Timestamp::from_seconds(1_700_000_000);
         let after = |hours: u64| then.plus(Duration::from_secs(hours * 3600));
 
-        assert_eq!(connected_since(then, after(5)), "Connected today");
-        assert_eq!(connected_since(then, after(30)), "Connected yesterday");
-        assert_eq!(connected_since(then, after(72)), "Connected 3 days ago");
+        assert_eq!(added(then, after(5)), "Added today");
+        assert_eq!(added(then, after(30)), "Added yesterday");
+        assert_eq!(added(then, after(72)), "Added 3 days ago");
     }
 
     #[test]
