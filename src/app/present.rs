@@ -1,7 +1,9 @@
 //! From what the engine knows to what a view shows.
 
+use std::sync::Arc;
+
 use super::{
-    text,
+    pages, text,
     view::{
         AppHead, AppView, AskView, Card, CardState, CatalogView, Category, ConnectForm, ConnectionRow,
         FieldKind, FieldOption, FieldView, FormAction, Notice, OptionChoice, ReconnectOffer, ResultView,
@@ -13,7 +15,9 @@ use crate::{
         connector::{AuthOption, AuthType, Field},
         input,
     },
-    engine::{Ask, IntegrationPage, IntegrationQuery, IntegrationView, Outcome, WorkspaceView},
+    engine::{
+        Ask, IntegrationPage, IntegrationQuery, IntegrationSummary, IntegrationView, Outcome, WorkspaceView,
+    },
     http::AppState,
     model::{Connection, ConnectionState, Customer, Road, Surface},
 };
@@ -50,6 +54,8 @@ pub fn bare_shell(state: &AppState, title: &str) -> Shell {
 /// The catalog.
 pub fn catalog(
     state: &AppState,
+    shell: &Shell,
+    workspace: &WorkspaceView,
     page: &IntegrationPage,
     query: &IntegrationQuery,
     notice: Option<Notice>,
@@ -71,25 +77,35 @@ pub fn catalog(
             .collect(),
         all: page.all,
         connections: rows,
-        cards: page.items.iter().map(|item| card(state, &item.view, item.connection.as_ref())).collect(),
+        cards: page.items.iter().map(|item| card(state, shell, item, workspace.workspace.revision)).collect(),
         total: page.total,
         next: page.next.clone(),
         notice,
     }
 }
 
-fn card(state: &AppState, view: &IntegrationView, connection: Option<&Connection>) -> Card {
-    Card {
-        key: view.integration.key.clone(),
-        name: view.name.clone(),
-        description: view.connector.description.clone().unwrap_or_default(),
-        logo: logo(state, view),
-        state: match connection.map(|connection| connection.state) {
-            Some(ConnectionState::Ready) => CardState::Connected,
-            Some(_) => CardState::NeedsAttention,
-            None if view.options.is_empty() => CardState::Unavailable,
-            None => CardState::Available,
-        },
+/// A card as HTML. In an embed its link carries the session; elsewhere it is the same for everybody.
+fn card(state: &AppState, shell: &Shell, item: &IntegrationSummary, revision: i64) -> Arc<str> {
+    let view = &item.view;
+    let (shown, word) = match item.connection.as_ref().map(|connection| connection.state) {
+        Some(ConnectionState::Ready) => (CardState::Connected, "connected"),
+        Some(_) => (CardState::NeedsAttention, "needs attention"),
+        None if view.options.is_empty() => (CardState::Unavailable, "unavailable"),
+        None => (CardState::Available, "available"),
+    };
+    let html = || {
+        let card = Card {
+            key: view.integration.key.clone(),
+            name: view.name.clone(),
+            description: view.connector.description.clone().unwrap_or_default(),
+            logo: logo(state, view),
+            state: shown,
+        };
+        pages::card(shell, &card)
+    };
+    match shell.surface {
+        Surface::Page => state.fragments.get_or_make((view.integration.id, revision, word), html),
+        Surface::Embed => html().into(),
     }
 }
 

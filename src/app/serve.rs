@@ -145,10 +145,10 @@ async fn show_catalog(state: &AppState, session: &Session, handle: String, query
     };
     let found = state.engine.find_integrations(session, &wanted).await?;
     let notice = present::notice(&workspace, query.notice.as_deref(), query.app.as_deref());
-    let view = present::catalog(state, &found, &wanted, notice);
     let mut shell = present::shell(state, &workspace, Some(&session.customer), session.surface, Some(handle));
     shell.title = text::INTEGRATIONS.to_owned();
     framed(&mut shell, query, &workspace);
+    let view = present::catalog(state, &shell, &workspace, &found, &wanted, notice);
     Ok(page(StatusCode::OK, pages::catalog(&shell, &view), &framing(session, &workspace)))
 }
 

@@ -4,6 +4,8 @@
 //! the engine, the store or the wire; every `String` is raw text and is escaped when rendered.
 //! No credential ever enters one of these structs: a secret field has no value, only `kept`.
 
+use std::sync::Arc;
+
 use super::text;
 pub use crate::model::{Scheme, Surface};
 
@@ -54,8 +56,8 @@ pub struct CatalogView {
     pub all: usize,
     /// The customer's connections, the broken ones first.
     pub connections: Vec<ConnectionRow>,
-    /// One page of apps.
-    pub cards: Vec<Card>,
+    /// One page of apps, each as [`super::pages::card`] renders it.
+    pub cards: Vec<Arc<str>>,
     /// Apps that match query and category, on all pages.
     pub total: usize,
     /// Cursor of the next page.
@@ -76,7 +78,7 @@ pub struct Category {
 }
 
 /// An app in the grid. Knows nothing of the customer but `state`.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Default)]
 pub struct Card {
     /// Integration key.
     pub key: String,
@@ -91,7 +93,7 @@ pub struct Card {
 }
 
 /// Where an app of the grid stands.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum CardState {
     /// Can be connected.
     #[default]

@@ -21,7 +21,9 @@ impl Engine {
         let workspace = self.workspace(scope.workspace).await?;
         let view = workspace.by_id(connection.integration).filter(|view| session.sees(&view.integration.key));
         let view = view.cloned().ok_or(EngineError::NotFound("connection"))?;
-        if let Some(erased) = self.store().archive(scope, id, self.now()).await? {
+        let erased = self.store().archive(scope, id, self.now()).await?;
+        self.inner.lists.forget(scope.workspace, session.customer.id);
+        if let Some(erased) = erased {
             tracing::info!(connection.id = %id, "Archived connection {id}");
             self.give_back(connection, erased).await;
         }

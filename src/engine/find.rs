@@ -1,11 +1,16 @@
 //! Finds integrations and connections: one verb for the page and for the API, so that they agree.
 
-use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, RwLock},
+    time::Duration,
+};
 
 use super::{Engine, EngineError, IntegrationView, WorkspaceView};
 use crate::{
     catalog::{connector::Status, search},
-    model::{Connection, ConnectionId, ConnectionState, Scope, Session},
+    model::{Connection, ConnectionId, ConnectionState, CustomerId, Scope, Session, Timestamp, WorkspaceId},
     store::{ConnectionFilter, Page},
 };
 
@@ -69,6 +74,48 @@ pub struct ConnectionView {
     pub view: Arc<IntegrationView>,
 }
 
+/// How long a customer's list is held: as far as it may be behind what another process changed.
+const HELD: Duration = Duration::from_secs(1);
+/// Lists held at most; all are let go of when there are more.
+const HELD_MOST: usize = 4096;
+
+/// Lists of connections that were read a moment ago. What this process changes is forgotten at once.
+#[derive(Default)]
+pub(super) struct Lists(RwLock<HeldLists>);
+
+#[derive(Default)]
+struct HeldLists {
+    /// Grows with every change, so that a list read before one is not kept after it.
+    generation: u64,
+    pages: HashMap<Scope, (Page<Connection>, Timestamp)>,
+}
+
+impl Lists {
+    fn recall(&self, scope: Scope, now: Timestamp) -> (Option<Page<Connection>>, u64) {
+        let held = self.0.read().expect("nothing panics while holding it");
+        let page = held.pages.get(&scope).filter(|(_, since)| now >= *since && now.since(*since) < HELD);
+        (page.map(|(page, _)| page.clone()), held.generation)
+    }
+
+    fn keep(&self, scope: Scope, page: &Page<Connection>, now: Timestamp, generation: u64) {
+        let mut held = self.0.write().expect("nothing panics while holding it");
+        if held.generation != generation {
+            return;
+        }
+        if held.pages.len() >= HELD_MOST {
+            held.pages.clear();
+        }
+        held.pages.insert(scope, (page.clone(), now));
+    }
+
+    /// A connection of this customer changed.
+    pub(super) fn forget(&self, workspace: WorkspaceId, customer: CustomerId) {
+        let mut held = self.0.write().expect("nothing panics while holding it");
+        held.generation += 1;
+        held.pages.remove(&Scope { workspace, customer: Some(customer) });
+    }
+}
+
 impl Engine {
     /// Finds integrations.
     pub async fn find_integrations(
@@ -94,7 +141,7 @@ impl Engine {
         if filter.limit == 0 {
             filter.limit = CONNECTIONS_SHOWN;
         }
-        let found = self.store().connections(session.scope(), &filter).await?;
+        let found = self.connections_in(session.scope(), &filter).await?;
         let items = found
             .items
             .into_iter()
@@ -104,6 +151,25 @@ impl Engine {
             })
             .collect();
         Ok(Page { items, more: found.more })
+    }
+
+    /// Connections in scope; the list every page begins with is held for a moment.
+    async fn connections_in(
+        &self,
+        scope: Scope,
+        filter: &ConnectionFilter,
+    ) -> Result<Page<Connection>, EngineError> {
+        let whole = ConnectionFilter { limit: CONNECTIONS_SHOWN, ..ConnectionFilter::default() };
+        if *filter != whole {
+            return Ok(self.store().connections(scope, filter).await?);
+        }
+        let (held, generation) = self.inner.lists.recall(scope, self.now());
+        if let Some(page) = held {
+            return Ok(page);
+        }
+        let page = self.store().connections(scope, filter).await?;
+        self.inner.lists.keep(scope, &page, self.now(), generation);
+        Ok(page)
     }
 
     /// One integration with the customer's connections to it.

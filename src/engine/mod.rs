@@ -83,6 +83,7 @@ struct Inner {
     flights: refresh::Flights,
     outcomes: outcome::Hub,
     sessions: session::Sessions,
+    lists: find::Lists,
     closing: tokio::sync::watch::Sender<bool>,
 }
 
@@ -97,6 +98,7 @@ impl Engine {
                 flights: refresh::Flights::default(),
                 outcomes: outcome::Hub::default(),
                 sessions: session::Sessions::default(),
+                lists: find::Lists::default(),
                 closing: tokio::sync::watch::Sender::new(false),
             }),
         }

@@ -203,6 +203,7 @@ impl Engine {
             },
             "Attempt {} at {} ended", attempt.id, course.view.integration.key,
         );
+        self.inner.lists.forget(attempt.workspace, attempt.customer.id);
         let connection = self.connection_of(&attempt).await?;
         let (workspace, view) = (course.workspace.clone(), course.view.clone());
         Ok(Outcome { attempt, connection, workspace, view, result })

@@ -239,6 +239,7 @@ impl Engine {
             refresh_at: refresh_time(&provider.option, &renewed, expires_at, now, self.entropy()),
         };
         let kept = self.store().store_refreshed(scope, connection.id, stored.version, &record, now).await;
+        self.inner.lists.forget(connection.workspace, connection.customer);
         if kept.map_err(EngineError::from)? {
             tracing::info!(connection.id = %connection.id, "Renewed the credential of {}", connection.id);
             return Ok(renewed);
@@ -279,6 +280,7 @@ impl Engine {
             .note_refresh_failure(scope, connection.id, stored.version, retry_at, error.outcome_is_known())
             .await
             .map_err(EngineError::from)?;
+        self.inner.lists.forget(connection.workspace, connection.customer);
         match stored.expires_at {
             Some(end) if end <= now => Err(RefreshError::Transient),
             _ => Ok(credentials),
@@ -299,6 +301,7 @@ impl Engine {
                 "Connection {} is disconnected", connection.id,
             );
         }
+        self.inner.lists.forget(connection.workspace, connection.customer);
         Ok(RefreshError::Disconnected(reason))
     }
 

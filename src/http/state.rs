@@ -1,10 +1,44 @@
 //! What every handler has at hand.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    collections::HashMap,
+    ops::Deref,
+    sync::{Arc, RwLock},
+};
 
-use crate::{engine::Engine, model::redirect::Origin};
+use crate::{
+    engine::Engine,
+    model::{IntegrationId, redirect::Origin},
+};
 
 use super::Assets;
+
+/// Fragments held at most; all are let go of when there are more.
+const HELD_MOST: usize = 8192;
+
+/// Pieces of pages that are the same for everybody, as HTML: by integration, revision of its workspace,
+/// and the state they show.
+#[derive(Default)]
+pub struct Fragments(RwLock<HashMap<FragmentKey, Arc<str>>>);
+
+/// What a fragment depends on, and nothing else.
+pub type FragmentKey = (IntegrationId, i64, &'static str);
+
+impl Fragments {
+    /// The fragment, made if this is the first time.
+    pub fn get_or_make(&self, key: FragmentKey, make: impl FnOnce() -> String) -> Arc<str> {
+        if let Some(html) = self.0.read().expect("nothing panics while holding it").get(&key) {
+            return html.clone();
+        }
+        let html: Arc<str> = make().into();
+        let mut held = self.0.write().expect("nothing panics while holding it");
+        if held.len() >= HELD_MOST {
+            held.clear();
+        }
+        held.insert(key, html.clone());
+        html
+    }
+}
 
 /// Shared by all handlers; cheap to clone.
 #[derive(Clone)]
@@ -18,6 +52,8 @@ pub struct Inner {
     pub engine: Engine,
     /// Style, script and logos.
     pub assets: Assets,
+    /// Pieces of pages that are the same for everybody.
+    pub fragments: Fragments,
     /// Origin of our own pages.
     pub origin: Origin,
     /// Key of the workspace that the embed example of the sandbox shows; none hides it.
@@ -27,7 +63,15 @@ pub struct Inner {
 impl AppState {
     /// Puts them together.
     pub fn new(engine: Engine, assets: Assets, origin: Origin, demo_workspace: Option<String>) -> Self {
-        Self { inner: Arc::new(Inner { engine, assets, origin, demo_workspace }) }
+        Self {
+            inner: Arc::new(Inner {
+                engine,
+                assets,
+                fragments: Fragments::default(),
+                origin,
+                demo_workspace,
+            }),
+        }
     }
 
     /// Whether browsers reach us over TLS, so that cookies can say Secure.

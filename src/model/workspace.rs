@@ -86,7 +86,7 @@ pub enum Scheme {
 }
 
 /// What may be seen or changed: a workspace, and one customer of it unless the caller is its backend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {
     /// The workspace.
     pub workspace: WorkspaceId,

@@ -137,7 +137,7 @@ pub struct NewLink {
 }
 
 /// Which connections.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionFilter {
     /// Of this integration only.
     pub integration: Option<IntegrationId>,

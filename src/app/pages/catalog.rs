@@ -1,29 +1,17 @@
 //! The catalog: connections above, apps below.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, LazyLock, RwLock},
-};
-
 use leptos::prelude::*;
 
 use crate::app::layout::{Frame, document, render};
 use crate::app::parts::connection::{Place, rows};
 use crate::app::parts::{icon, logo::logo, notice::notice};
 use crate::app::text;
-use crate::app::view::{Card, CardState, CatalogView, Shell, Surface};
+use crate::app::view::{Card, CardState, CatalogView, Shell};
 
 /// Stands where the cards go.
 const CARDS: &str = "\u{f8ff}";
 /// What is split at. Text that somebody wrote has its `<` escaped, so this stands in a page once.
 const GRID: &str = "<ul class=\"grid\">\u{f8ff}</ul>";
-/// Cards held at most; all are let go of when there are more.
-const HELD_MOST: usize = 4096;
-
-/// Cards as HTML. On a page of its own a card depends on nothing but itself, and most of a catalog is the
-/// same for everybody, so each is rendered once.
-static HELD: LazyLock<RwLock<HashMap<Card, Arc<str>>>> = LazyLock::new(RwLock::default);
-
 /// The whole page.
 pub fn catalog(shell: &Shell, view: &CatalogView) -> String {
     let frame = document(shell, Frame::Wide, || main(shell, view));
@@ -32,27 +20,16 @@ pub fn catalog(shell: &Shell, view: &CatalogView) -> String {
     page.push_str(before);
     page.push_str("<ul class=\"grid\">");
     for one in &view.cards {
-        page.push_str(&held(shell, one));
+        page.push_str(one);
     }
     page.push_str("</ul>");
     page.push_str(after);
     page
 }
 
-fn held(shell: &Shell, one: &Card) -> Arc<str> {
-    if shell.surface == Surface::Embed {
-        return render(|| card(shell, one)).into();
-    }
-    if let Some(html) = HELD.read().expect("nothing panics while holding it").get(one) {
-        return html.clone();
-    }
-    let html: Arc<str> = render(|| card(shell, one)).into();
-    let mut held = HELD.write().expect("nothing panics while holding it");
-    if held.len() >= HELD_MOST {
-        held.clear();
-    }
-    held.insert(one.clone(), html.clone());
-    html
+/// A card. On a page of its own it depends on nothing but itself, so that it can be held for everybody.
+pub fn card(shell: &Shell, card: &Card) -> String {
+    render(|| card_view(shell, card))
 }
 
 fn main(shell: &Shell, view: &CatalogView) -> AnyView {
@@ -149,7 +126,7 @@ fn nothing(shell: &Shell, view: &CatalogView) -> AnyView {
 }
 
 /// An app. Says nothing of the customer but its state, so that a page can be shared in a cache.
-fn card(shell: &Shell, card: &Card) -> AnyView {
+fn card_view(shell: &Shell, card: &Card) -> AnyView {
     let dot = match card.state {
         CardState::Connected => "state good",
         CardState::NeedsAttention => "state warn",

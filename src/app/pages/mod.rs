@@ -9,7 +9,7 @@ pub mod result;
 
 pub use app::app;
 pub use ask::ask;
-pub use catalog::catalog;
+pub use catalog::{card, catalog};
 pub use message::message;
 pub use result::result;
 

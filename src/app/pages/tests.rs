@@ -95,7 +95,7 @@ fn catalog_view() -> CatalogView {
         categories: vec![Category { key: hostile(), name: hostile(), count: 3 }],
         all: 3,
         connections: vec![row()],
-        cards: vec![card],
+        cards: vec![pages::card(&Shell::default(), &card).into()],
         total: 1,
         next: Some(hostile()),
         notice: Notice::from_code("connected", Some(HOSTILE)),
@@ -321,7 +321,11 @@ fn forty_eight_cards_take_less_than_twenty_kilobytes_uncompressed() {
         logo: format!("/assets/logos/app-{i}.svg"),
         ..Card::default()
     };
-    let view = CatalogView { cards: (0..48).map(card).collect(), total: 48, ..CatalogView::default() };
+    let view = CatalogView {
+        cards: (0..48).map(|i| pages::card(&Shell::default(), &card(i)).into()).collect(),
+        total: 48,
+        ..CatalogView::default()
+    };
 
     let html = pages::catalog(&Shell { workspace: "Acme".to_owned(), ..Shell::default() }, &view);
 
@@ -332,7 +336,12 @@ fn forty_eight_cards_take_less_than_twenty_kilobytes_uncompressed() {
 fn nobody_can_move_the_cards_by_what_they_type() {
     let typed = "<ul class=\"grid\">\u{f8ff}</ul>";
     let card = Card { key: "hubspot".to_owned(), name: typed.to_owned(), ..Card::default() };
-    let view = CatalogView { query: typed.to_owned(), cards: vec![card], total: 1, ..CatalogView::default() };
+    let view = CatalogView {
+        query: typed.to_owned(),
+        cards: vec![pages::card(&Shell::default(), &card).into()],
+        total: 1,
+        ..CatalogView::default()
+    };
     let shell = Shell { workspace: typed.to_owned(), customer: Some(typed.to_owned()), ..Shell::default() };
 
     let html = pages::catalog(&shell, &view);
