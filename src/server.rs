@@ -256,7 +256,7 @@ fn router(state: AppState, played: Option<Arc<Sandbox>>) -> Router {
         .layer(RequestBodyLimitLayer::new(BODY_MAX))
         .layer(CatchPanicLayer::custom(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response()))
         .layer(refused)
-        .layer(CompressionLayer::new().quality(CompressionLevel::Precise(4)).compress_when(compressible))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(compressible))
         .layer(from_fn(headers::defaults))
         .layer(PropagateRequestIdLayer::new(id.clone()))
         .layer(
