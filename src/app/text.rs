@@ -215,7 +215,7 @@ pub fn app_site(app: &str) -> String {
 
 /// Whose page a confirm page is.
 pub fn confirm(app: &str, customer: &str, workspace: &str) -> String {
-    format!("The {app} account you choose next will be linked to {customer} at {workspace}.")
+    format!("The {app} account you give next will be linked to {customer} at {workspace}.")
 }
 
 /// A small id that support can look up.

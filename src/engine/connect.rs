@@ -131,7 +131,7 @@ impl Engine {
             allow_multiple: request.allow_multiple,
             target: target.as_ref().map(|target| target.id),
             custom_state: request.custom_state,
-            needs_confirmation: request.began == Began::Elsewhere && leaves(&option),
+            needs_confirmation: request.began == Began::Elsewhere,
             own_form: request.began == Began::OwnForm,
             input: plain_input(&option, &given),
             secret_input: Vec::new(),
@@ -176,7 +176,7 @@ impl Engine {
                 .into(),
                 other => EngineError::from(other),
             })?;
-        if !complete || attempt_request.needs_confirmation {
+        if !complete || (attempt_request.needs_confirmation && leaves(&option)) {
             return Ok(Next::Ask(ticket));
         }
         let attempt =

@@ -66,7 +66,8 @@ pub struct AttemptRequest {
     /// Comes back byte for byte.
     #[serde(default)]
     pub custom_state: Option<String>,
-    /// Began elsewhere, so that nothing leaves before a person agreed on our page.
+    /// Began elsewhere: nothing leaves before a person agreed on our page, and a page that asks says whose
+    /// connection it becomes.
     #[serde(default)]
     pub needs_confirmation: bool,
     /// The input was typed into a form of ours, which can show what is wrong with it.

@@ -31,6 +31,18 @@ async fn a_link_shows_our_confirm_page_which_names_app_and_customer() {
 }
 
 #[tokio::test]
+async fn a_link_to_a_form_for_a_key_says_whose_connection_it_becomes() {
+    let app = TestApp::new().await;
+    let mut victim = app.browser();
+
+    let answer = victim.get(&format!("/connect?token={}&integrationKey=stripe", app.token("mallory"))).await;
+    let page = victim.get(&answer.location()).await;
+
+    page.assert_says("linked to Name of mallory (mallory) at Acme");
+    page.assert_says("If someone sent you this link, close this page");
+}
+
+#[tokio::test]
 async fn a_form_posted_by_another_site_shows_the_confirm_page_too() {
     let app = TestApp::new().await;
     let mut victim = app.browser();
