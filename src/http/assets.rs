@@ -17,7 +17,8 @@ use crate::{
 };
 
 /// Style files in the order they apply.
-const STYLES: [&str; 4] = ["tokens.css", "base.css", "parts.css", "pages.css"];
+const STYLES: [&str; 6] =
+    ["tokens.css", "base.css", "parts.css", "connections.css", "catalog.css", "pages.css"];
 
 #[derive(RustEmbed)]
 #[folder = "style/"]
