@@ -165,8 +165,11 @@ async fn token(
 ) -> Result<(), StartError> {
     let config = Config::load(file.as_deref(), environment)?;
     let database = &config.server.database.path;
-    if !(1..=CUSTOMER_MAX).contains(&customer.len()) {
-        return Err(refused("--customer", format!("an id has 1 to {CUSTOMER_MAX} bytes")));
+    if !(1..=CUSTOMER_MAX).contains(&customer.len()) || customer.chars().any(char::is_control) {
+        return Err(refused(
+            "--customer",
+            format!("an id has 1 to {CUSTOMER_MAX} bytes and no control characters"),
+        ));
     }
     if !database.exists() {
         let reason = "there is no database yet; start the server once, or run `hitchpost apply`";

@@ -12,11 +12,12 @@ use super::{
 };
 use crate::{
     catalog::{
-        connector::{AuthOption, AuthType, Field},
+        connector::{AuthOption, Field},
         input,
     },
     engine::{
         Ask, IntegrationPage, IntegrationQuery, IntegrationSummary, IntegrationView, Outcome, WorkspaceView,
+        leaves,
     },
     http::AppState,
     model::{Connection, ConnectionState, Customer, Road, Surface},
@@ -263,10 +264,6 @@ fn head(state: &AppState, view: &IntegrationView, option: Option<&AuthOption>) -
         website: view.connector.website.clone(),
         docs: option.and_then(|option| option.help_url.clone()),
     }
-}
-
-fn leaves(option: &AuthOption) -> bool {
-    option.kind == AuthType::OAuth2
 }
 
 fn shares(view: &IntegrationView, option: &AuthOption) -> Vec<String> {

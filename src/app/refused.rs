@@ -95,7 +95,7 @@ pub async fn page(Path(code): Path<String>) -> Refusal {
     let known = text::REFUSED_ACTIONS.iter().find(|(known, _)| *known == code);
     let Some((reason, status)) = known else { return Refusal::not_found("page") };
     let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST);
-    Refusal { status, ..Refusal::bad_request(reason, text::refusal(reason).detail) }
+    Refusal { status, ..Refusal::bad_request(reason, text::NOTHING_CHANGED) }
 }
 
 /// The code that `/refused/` knows for a refusal.

@@ -137,7 +137,7 @@ async fn embed_session(
 async fn show_catalog(state: &AppState, session: &Session, handle: String, query: &PageQuery) -> Answer {
     let workspace = state.engine.workspace(session.workspace).await?;
     let wanted = IntegrationQuery {
-        search: query.q.clone().filter(|words| !words.trim().is_empty()),
+        search: query.q.as_deref().map(typed).filter(|words| !words.trim().is_empty()),
         category: query.category.clone().filter(|category| !category.is_empty()),
         cursor: query.cursor.clone(),
         limit: PAGE_SIZE,
@@ -150,6 +150,11 @@ async fn show_catalog(state: &AppState, session: &Session, handle: String, query
     framed(&mut shell, query, &workspace);
     let view = present::catalog(state, &shell, &workspace, &found, &wanted, notice);
     Ok(page(StatusCode::OK, pages::catalog(&shell, &view), &framing(session, &workspace)))
+}
+
+/// What somebody can have typed: an address can hold more, and a page shows it again.
+fn typed(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).collect()
 }
 
 async fn show_app(

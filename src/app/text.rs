@@ -6,7 +6,7 @@
 mod refusal;
 mod state;
 
-pub use refusal::{REFUSED_ACTIONS, Said, refusal};
+pub use refusal::{NOTHING_CHANGED, REFUSED_ACTIONS, Said, refusal};
 pub use state::*;
 
 use super::view::{CardState, RowState, Tone};

@@ -315,7 +315,7 @@ fn attempt_place(workspace: crate::model::WorkspaceId, row: &str) -> Place<'_> {
 }
 
 /// Whether the option's next step is a page of the provider.
-pub(super) fn leaves(option: &AuthOption) -> bool {
+pub fn leaves(option: &AuthOption) -> bool {
     matches!(option.kind, AuthType::OAuth2 | AuthType::OAuth1) && option.authorize.is_some()
 }
 

@@ -10,7 +10,7 @@ use std::{
 use super::{Engine, EngineError, IntegrationView, WorkspaceView};
 use crate::{
     catalog::{connector::Status, search},
-    model::{Connection, ConnectionId, ConnectionState, CustomerId, Scope, Session, Timestamp, WorkspaceId},
+    model::{Connection, ConnectionState, CustomerId, Scope, Session, Timestamp, WorkspaceId},
     store::{ConnectionFilter, Page},
 };
 
@@ -191,11 +191,6 @@ impl Engine {
             return Err(EngineError::NotFound("integration"));
         }
         Ok((view, connections))
-    }
-
-    /// Whether a connection id is one that this scope may see; archived ones too.
-    pub async fn sees_connection(&self, scope: Scope, id: ConnectionId) -> Result<bool, EngineError> {
-        Ok(self.store().connection(scope, id).await?.is_some())
     }
 }
 

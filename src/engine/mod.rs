@@ -25,7 +25,7 @@ use url::Url;
 pub use ask::{Ask, AskSubmission};
 pub use callback::CallbackParams;
 pub use configure::{ConfigureError, DesiredIntegration, DesiredKey, DesiredWorkspace};
-pub use connect::{Began, ConnectRequest, Departure, Next, attempt_cookie};
+pub use connect::{Began, ConnectRequest, Departure, Next, attempt_cookie, leaves};
 pub use directory::{IntegrationView, OptionView, WorkspaceView};
 pub use error::{EngineError, SessionRefusal};
 pub use find::{

@@ -293,6 +293,13 @@ impl Browser {
         self.post(&action, &fields).await
     }
 
+    /// Sends a page's form of this name as it stands.
+    pub async fn press(&mut self, page: &Page, name: &str) -> Page {
+        let (action, fields) = page.form(name);
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        self.post(&action, &fields).await
+    }
+
     /// Answers the sandbox's consent page at `address`; comes back with the way to the callback.
     pub async fn consent(&mut self, address: &str, choices: &[(&str, &str)]) -> Page {
         let page = self.get(address).await;

@@ -233,6 +233,7 @@ fn a_token_that_could_not_be_used_is_refused() {
     let long = "x".repeat(257);
     for (arguments, expected) in [
         (["--workspace", "acme", "--customer", "", "--expires", "1h"], "1 to 256 bytes"),
+        (["--workspace", "acme", "--customer", "a\tb", "--expires", "1h"], "no control characters"),
         (["--workspace", "acme", "--customer", &long, "--expires", "1h"], "1 to 256 bytes"),
         (["--workspace", "nobody", "--customer", "c", "--expires", "1h"], "no workspace `nobody`"),
         (["--workspace", "acme", "--customer", "c", "--expires", "48h"], "max_token_lifetime"),

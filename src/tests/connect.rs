@@ -21,23 +21,20 @@ async fn a_customer_connects_sees_reconnects_and_deletes() {
     let first = app.connections("c1").await;
     let page = browser.get("/apps/hubspot").await;
 
-    let (action, fields) = page.form("reconnect");
-    let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let left = browser.post(&action, &fields).await;
+    let left = browser.press(&page, "reconnect").await;
     let returned = browser.consent(&left.location(), &[]).await;
     browser.get(&returned.location()).await.assert_status(StatusCode::SEE_OTHER);
     let second = app.connections("c1").await;
     assert_eq!((first.len(), second.len()), (1, 1));
     assert_eq!(first[0]["id"], second[0]["id"]);
 
-    let (action, fields) = browser.get("/apps/hubspot").await.form("delete");
-    let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let deleted = browser.post(&action, &fields).await;
+    let page = browser.get("/apps/hubspot").await;
+    let deleted = browser.press(&page, "delete").await;
     assert_eq!(deleted.location(), "/?notice=deleted&app=hubspot");
     assert!(app.connections("c1").await.is_empty());
     assert_eq!(app.count("revoke").await, 2, "refresh token and access token");
     assert_eq!(
-        browser.post(&action, &fields).await.location(),
+        browser.press(&page, "delete").await.location(),
         "/?notice=deleted&app=hubspot",
         "twice is no error"
     );
@@ -164,9 +161,8 @@ async fn a_reconnect_as_another_account_changes_nothing_and_gives_the_new_tokens
     let id = hitchpost::model::ConnectionId::from_uuid(id);
     let before = app.engine.fresh(scope, id).await.unwrap().to_bytes();
 
-    let (action, fields) = browser.get("/apps/hubspot").await.form("reconnect");
-    let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let left = browser.post(&action, &fields).await;
+    let page = browser.get("/apps/hubspot").await;
+    let left = browser.press(&page, "reconnect").await;
     let returned = browser.consent(&left.location(), &[("account", "bob")]).await;
     let answer = browser.get(&returned.location()).await;
 

@@ -179,9 +179,8 @@ async fn code_with_pkce_refresh_with_rotation_and_revocation() {
     assert_eq!((&stats["code"], &stats["refresh"], &stats["refused"]), (&1.into(), &1.into(), &0.into()));
 
     let mut browser = app.signed_in("c1").await;
-    let (action, fields) = browser.get("/apps/certified").await.form("delete");
-    let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    browser.post(&action, &fields).await.assert_status(StatusCode::SEE_OTHER);
+    let page = browser.get("/apps/certified").await;
+    browser.press(&page, "delete").await.assert_status(StatusCode::SEE_OTHER);
     assert_eq!(provider.stats().await["revocation"], 2);
     let dead = provider.refresh(new.expose()).await;
     assert_eq!(dead.json()["error"], "invalid_grant");

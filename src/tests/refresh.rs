@@ -147,9 +147,7 @@ async fn imported(app: &TestApp) -> (Scope, ConnectionId) {
 impl Browser {
     /// Presses the one-press Reconnect of a page and allows it; where that ends.
     async fn connect_again(&mut self, page: &super::app::Page) -> String {
-        let (action, fields) = page.form("reconnect");
-        let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let left = self.post(&action, &fields).await;
+        let left = self.press(page, "reconnect").await;
         let returned = self.consent(&left.location(), &[]).await;
         self.get(&returned.location()).await.location()
     }

@@ -155,3 +155,14 @@ async fn the_demo_link_signs_in_again_and_again_and_changes_nothing_but_the_cook
     browser.get(&format!("/link/{}", ticket.expose())).await.assert_status(StatusCode::UNAUTHORIZED);
     browser.get(&format!("/link/{}", newer.expose())).await.assert_status(StatusCode::SEE_OTHER);
 }
+
+#[tokio::test]
+async fn a_search_shows_again_only_what_can_be_typed() {
+    let app = TestApp::new().await;
+    let mut browser = app.signed_in("c1").await;
+
+    let page = browser.get("/?q=hub%00%01%1b").await;
+
+    page.assert_says("HubSpot");
+    assert!(!page.body.chars().any(|letter| letter.is_control() && letter != '\n'));
+}

@@ -24,6 +24,9 @@ pub const REFUSED_ACTIONS: [(&str, u16); 8] = [
     ("internal", 500),
 ];
 
+/// What a refused form says when its refusal has no words of its own.
+pub const NOTHING_CHANGED: &str = "Something in the form did not arrive as it should. Nothing was changed.";
+
 const NEEDS_LINK: &str = "This page needs a fresh link";
 const TOKEN_STEPS: &[&str] = &[
     "Sign a token on your server: HS256 with the workspace's secret, or RS256, PS256, ES256 or EdDSA with a registered key.",
@@ -135,11 +138,9 @@ pub fn refusal(reason: &str) -> Said {
             "Nothing was lost. The people who run this server have been told in its log.",
             &["Go back and try again."],
         ),
-        "invalid_input" => customer(
-            "That could not be read",
-            "Something in the form did not arrive as it should. Nothing was changed.",
-            &["Go back, reload the page and try again."],
-        ),
+        "invalid_input" => {
+            customer("That could not be read", "", &["Go back, reload the page and try again."])
+        }
         "unknown_auth_option" => customer(
             "That way to connect is gone",
             "The product has changed how this app is connected.",
