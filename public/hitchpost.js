@@ -218,22 +218,21 @@
 
   // Secrets are masked; a button shows them while typing.
   function reveal(button) {
-    var input = one("input", button.parentNode);
-    var show = input.type === "password";
+    var field = one("input, textarea", button.parentNode);
+    var show = field.type === "password" || field.className === "masked";
     var word = button.textContent;
-    input.type = show ? "text" : "password";
+    if (field.tagName === "TEXTAREA") field.className = show ? "" : "masked";
+    else field.type = show ? "text" : "password";
     button.textContent = button.dataset.hide;
     button.dataset.hide = word;
   }
 
   function enhance(root) {
-    all("input[data-secret]", root).forEach(function (input) {
+    all("[data-secret]", root).forEach(function (box) {
       var button = fromTemplate("reveal").firstElementChild;
-      var box = doc.createElement("div");
+      var input = box.firstElementChild;
       var label = one('label[for="' + input.id + '"]', root);
-      box.className = "secret";
-      input.replaceWith(box);
-      box.append(input, button);
+      box.append(button);
       if (label) button.setAttribute("aria-describedby", label.id = input.id + "-label");
     });
   }

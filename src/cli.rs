@@ -8,6 +8,7 @@ use url::Url;
 use crate::{
     config::{Config, ConfigError, Environment},
     engine::{Addresses, EngineError},
+    http::openapi,
     server::{self, Server, StartError, Surroundings},
     telemetry,
 };
@@ -19,7 +20,7 @@ const CUSTOMER_MAX: usize = 256;
 
 /// The integrations page a SaaS product gives its customers.
 ///
-/// Without a configuration file it starts a demo: twelve apps played by a built-in sandbox.
+/// Without a configuration file it starts a demo: a catalog of apps played by a built-in sandbox.
 #[derive(Parser)]
 #[command(name = "hitchpost", version, after_help = AFTER_HELP)]
 struct Cli {
@@ -42,6 +43,13 @@ Environment (each wins over the file):
   HITCHPOST_SANDBOX          true or false [default: true for a loopback public URL]
   HITCHPOST_SANDBOX_URL      another address for the sandbox's pages
   HITCHPOST_EGRESS_ALLOW     host:port,host:port that may be called although not public
+  HITCHPOST_TRUSTED_PROXIES  address or network,… of proxies whose header names the client
+  HITCHPOST_FORWARDED_HEADER which header they write: x-forwarded-for or forwarded
+                             [default: x-forwarded-for]
+  HITCHPOST_METRICS_TOKEN    what opens /metrics, at least 16 characters
+                             [default: open to this machine]
+  HITCHPOST_LIMITS_<NAME>    a limit of [server.limits], such as HITCHPOST_LIMITS_API_BODY_MAX=1MiB;
+                             docs/configuration.md has them all
   HITCHPOST_LOG              log filter such as debug [default: info]
   HITCHPOST_LOG_FORMAT       text or json [default: text]";
 
@@ -57,15 +65,17 @@ enum Command {
         /// The file
         file: PathBuf,
     },
-    /// Print a test token for a customer, and nothing else
+    /// Print the OpenAPI document of the API, and nothing else
+    Openapi,
+    /// Print a test token for a customer or for the backend, and nothing else
     Token {
         /// Key of the workspace; it needs a `secret`
         #[arg(long)]
         workspace: String,
         /// The product's own id of the customer, 1 to 256 bytes
-        #[arg(long)]
-        customer: String,
-        /// A token for the workspace's backend (`isAdmin`)
+        #[arg(long, required_unless_present = "admin")]
+        customer: Option<String>,
+        /// A token for the workspace's backend (`isAdmin`); without a customer for the whole workspace
         #[arg(long)]
         admin: bool,
         /// How long it is good, such as 30m or 1h; at most the workspace's max_token_lifetime
@@ -100,8 +110,12 @@ async fn obey(cli: Cli, environment: &Environment) -> Result<(), StartError> {
     match cli.command {
         None | Some(Command::Serve) => serve(cli.config, environment).await,
         Some(Command::Apply { file }) => apply(file, environment).await,
+        Some(Command::Openapi) => {
+            say(&mut std::io::stdout(), openapi::document().trim_end());
+            Ok(())
+        }
         Some(Command::Token { workspace, customer, admin, expires }) => {
-            token(cli.config, environment, &workspace, &customer, admin, expires).await
+            token(cli.config, environment, &workspace, customer.as_deref(), admin, expires).await
         }
     }
 }
@@ -159,13 +173,14 @@ async fn token(
     file: Option<PathBuf>,
     environment: &Environment,
     workspace: &str,
-    customer: &str,
+    customer: Option<&str>,
     admin: bool,
     expires: Duration,
 ) -> Result<(), StartError> {
     let config = Config::load(file.as_deref(), environment)?;
     let database = &config.server.database.path;
-    if !(1..=CUSTOMER_MAX).contains(&customer.len()) || customer.chars().any(char::is_control) {
+    let fits = |id: &str| (1..=CUSTOMER_MAX).contains(&id.len()) && !id.chars().any(char::is_control);
+    if !customer.is_none_or(fits) {
         return Err(refused(
             "--customer",
             format!("an id has 1 to {CUSTOMER_MAX} bytes and no control characters"),

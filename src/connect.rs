@@ -3,30 +3,43 @@
 //!
 //! Owns no rule: reads the request in all its shapes, calls one verb, answers.
 
-use std::{collections::BTreeMap, convert::Infallible, time::Duration};
+mod given;
+mod told;
+
+use std::time::Duration;
 
 use axum::{
-    Router,
+    Json, Router,
+    body::Bytes,
     extract::{Path, Query, RawQuery, Request, State},
     http::{HeaderMap, Method, StatusCode, header},
     response::{
         IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
+        sse::{KeepAlive, Sse},
     },
-    routing::get,
+    routing::{get, post},
 };
-use futures_util::stream;
 use serde::Deserialize;
+use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
+use self::{
+    given::{Given, bearer, wants_json},
+    told::Wanted,
+};
 use crate::{
     engine::{
-        Began, CallbackParams, ConnectRequest, Departure, Destination, EngineError, Next, Outcome,
+        Began, CallbackParams, ConnectRequest, Departure, EngineError, Next, Outcome, SessionRefusal,
         WorkspaceView, attempt_cookie,
     },
-    http::{AppState, Refusal, headers::see_other},
+    http::{
+        AppState, Refusal,
+        headers::{onward, see_other},
+        json,
+        way::way,
+    },
     model::{
-        Failure, FailureKey, Handle, Road, Session, Surface,
+        Access, Failure, FailureKey, Road, Session, Surface,
         redirect::{Origin, RedirectTarget},
     },
 };
@@ -35,8 +48,6 @@ use crate::{
 const REQUEST_ID_MIN: usize = 16;
 /// Between two comments on a quiet event stream.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// Largest body of `/connect`.
-const BODY_MAX: usize = 64 * 1024;
 
 type Answer = Result<Response, Refusal>;
 
@@ -45,60 +56,28 @@ pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/connect", get(begin).post(begin))
         .route("/connection-popup", get(begin).post(begin))
-        .route("/oauth/callback/{integration}", get(callback))
+        .route("/connect/continue/{ticket}", post(hand_over))
+        .route("/oauth/callback/{integration}", get(callback).post(posted_callback))
         .route("/sse/connection-events/{request_id}", get(events))
 }
 
-/// The parameters of a start, from the query and the form together; the form wins.
-struct Given(BTreeMap<String, String>);
-
-impl Given {
-    fn read(query: Option<&str>, body: &[u8]) -> Self {
-        let query = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned();
-        Self(query.chain(form_urlencoded::parse(body).into_owned()).collect())
-    }
-
-    fn text(&self, names: &[&str]) -> Option<String> {
-        names.iter().filter_map(|name| self.0.get(*name)).find(|value| !value.is_empty()).cloned()
-    }
-
-    fn flag(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(|value| value == "1" || value == "true")
-    }
-
-    /// `input`, or one of its older names, as a JSON object of single values.
-    fn input(&self) -> Result<BTreeMap<String, String>, Refusal> {
-        let Some(text) = self.text(&["input", "connectionParameters", "parameters"]) else {
-            return Ok(BTreeMap::new());
-        };
-        let wrong = || Refusal::bad_request("malformed_input", "`input` has to be a JSON object.");
-        let values: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(&text).map_err(|_| wrong())?;
-        let text = |value: serde_json::Value| match value {
-            serde_json::Value::String(text) => Some(text),
-            serde_json::Value::Number(number) => Some(number.to_string()),
-            serde_json::Value::Bool(on) => Some(on.to_string()),
-            _ => None,
-        };
-        Ok(values.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect())
-    }
-}
-
-/// `GET|POST /connect` and `/connection-popup`, by query and form.
+/// `GET|POST /connect` and `/connection-popup`.
 async fn begin(State(state): State<AppState>, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
     let too_large = |_| Refusal::of_status(StatusCode::PAYLOAD_TOO_LARGE);
-    let body = axum::body::to_bytes(body, BODY_MAX).await.map_err(too_large)?;
-    let given = Given::read(parts.uri.query(), &body);
+    // `http::limits` has cut it already.
+    let body = axum::body::to_bytes(body, usize::MAX).await.map_err(too_large)?;
+    let given = Given::read(parts.uri.query(), &parts.headers, &body)?;
     let token = given.text(&["token"]).or_else(|| bearer(&parts.headers));
-    let missing = || Refusal::not_authenticated(&crate::engine::SessionRefusal::MissingToken);
+    let missing = || Refusal::not_authenticated(&SessionRefusal::MissingToken);
     let session = state.engine.authenticate(&token.ok_or_else(missing)?, Surface::Page).await?;
     let workspace = state.engine.workspace(session.workspace).await?;
     let origin =
         parts.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).and_then(Origin::parse);
     let allowed = origin.filter(|origin| workspace.admits(origin) || *origin == state.origin);
-    let began =
-        if parts.method == Method::POST && allowed.is_some() { Began::Allowed } else { Began::Elsewhere };
+    let is_program = wants_json(&parts.headers);
+    // What a program starts goes on in a browser, on our own page: it gets an address, never a provider's.
+    let goes_on = parts.method == Method::POST && allowed.is_some() && !is_program;
     let request = ConnectRequest {
         integration: given.text(&["integrationKey", "integrationId"]).unwrap_or_default(),
         option: given.text(&["authOptionKey"]),
@@ -109,10 +88,12 @@ async fn begin(State(state): State<AppState>, request: Request) -> Answer {
         allow_multiple: given.flag("allowMultipleConnections"),
         connection: given.text(&["connectionId"]),
         custom_state: given.text(&["customState"]),
-        began,
+        connector_parameters: given.object(&["connectorParameters"])?,
+        no_ui: given.flag("noUi"),
+        began: if goes_on { Began::Allowed } else { Began::Elsewhere },
     };
     let next = state.engine.connect(&session, request).await?;
-    follow(&state, next)
+    if is_program { tell(&state, next, &session) } else { follow(&state, next) }
 }
 
 fn road(given: &Given, workspace: &WorkspaceView, origin: Option<Origin>) -> Result<Road, Refusal> {
@@ -128,16 +109,32 @@ fn road(given: &Given, workspace: &WorkspaceView, origin: Option<Origin>) -> Res
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+/// The answer for a program: the connection, or where to send the customer's browser.
+fn tell(state: &AppState, next: Next, session: &Session) -> Answer {
+    match next {
+        Next::Done(outcome) => match (outcome.failure(), &outcome.connection) {
+            (None, Some(connection)) => {
+                let connection = state.connection_json(connection, &outcome.view, &Access::from(session))?;
+                Ok(Json(json!({ "connection": connection })).into_response())
+            }
+            (Some(failure), _) => Err(failure.clone().into()),
+            (None, None) => Err(EngineError::NotFound("connection").into()),
+        },
+        Next::Ask(ticket) => {
+            let path = format!("/connect/continue/{}", ticket.expose());
+            let address = state.engine.addresses().public_url.join(&path);
+            let address = address.map_err(|_| Refusal::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
+            Ok(Json(json!({ "redirectUrl": address })).into_response())
+        }
+        Next::Leave(_) | Next::Confirm(_) => Err(EngineError::NotOpen.into()),
+    }
 }
 
 fn follow(state: &AppState, next: Next) -> Answer {
     match next {
         Next::Leave(departure) => Ok(leave(state, &departure)),
         Next::Ask(ticket) => Ok(see_other(&format!("/connect/continue/{}", ticket.expose()))),
+        Next::Confirm(address) => Ok(see_other(&address)),
         Next::Done(outcome) => arrive(&outcome),
     }
 }
@@ -150,15 +147,7 @@ fn leave(state: &AppState, departure: &Departure) -> Response {
 }
 
 fn arrive(outcome: &Outcome) -> Answer {
-    match outcome.destination() {
-        Some(Destination::Catalog) => {
-            let key = &outcome.view.integration.key;
-            Ok(see_other(&format!("/?notice=connected&app={key}")))
-        }
-        Some(Destination::Result(handle)) => Ok(see_other(&format!("/connect/result/{}", handle.expose()))),
-        Some(Destination::Away(address)) => Ok(see_other(&address)),
-        None => Err(EngineError::NotOpen.into()),
-    }
+    way(outcome).map(|way| see_other(&way)).ok_or_else(|| EngineError::NotOpen.into())
 }
 
 /// `GET /oauth/callback/{integration}`
@@ -168,15 +157,14 @@ async fn callback(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let pairs: Vec<_> = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
-    let shown = pairs.iter().find(|(name, _)| name == "state").and_then(|(_, value)| Handle::parse(value));
+    let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
     let params = CallbackParams::new(pairs);
     let cookie = |name: &str| state.cookie_value(&headers, name);
-    let outcome = state.engine.callback(&integration, &params, cookie).await;
-    let answer = outcome.map_err(Refusal::from).and_then(|outcome| arrive(&outcome));
+    let next = state.engine.callback(&integration, &params, cookie).await;
+    let answer = next.map_err(Refusal::from).and_then(|next| follow(&state, next));
     let mut response = answer.unwrap_or_else(IntoResponse::into_response);
-    if let Some(shown) = shown {
-        let name = attempt_cookie(&shown.hash());
+    if let Some(awaited) = params.awaited(&integration) {
+        let name = attempt_cookie(&awaited);
         if state.cookie_value(&headers, &name).is_some() {
             response.headers_mut().append(header::SET_COOKIE, state.spent_cookie(&name));
         }
@@ -184,16 +172,61 @@ async fn callback(
     response
 }
 
+/// `POST /oauth/callback/{integration}`: a provider's page posts its answer from its own site, where the
+/// browser sends no cookie of ours along. It is kept until the same browser fetches our own address.
+async fn posted_callback(
+    State(state): State<AppState>,
+    Path(integration): Path<String>,
+    body: Bytes,
+) -> Answer {
+    let pairs = form_urlencoded::parse(&body).into_owned().collect();
+    let path = state.engine.park(&integration, &CallbackParams::new(pairs)).await?;
+    Ok(onward(&path))
+}
+
+/// What a developer's page collected, and for whom.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HandedOver {
+    credentials: Map<String, Value>,
+    customer_id: Option<String>,
+}
+
+/// `POST /connect/continue/{ticket}`: the backend behind a developer's own page hands credentials over.
+async fn hand_over(
+    State(state): State<AppState>,
+    Path(ticket): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
+    let missing = || Refusal::not_authenticated(&SessionRefusal::MissingToken);
+    let backend = state.engine.authenticate_backend(&bearer(&headers).ok_or_else(missing)?).await?;
+    let wrong = |_| {
+        let message =
+            "The body has to be JSON: {\"credentials\": {…}, \"customerId\": \"…\"}, the second if you like.";
+        Refusal::bad_request("malformed_input", message)
+    };
+    let given = json::object(&body).and_then(|given| serde_json::from_value(Value::Object(given)));
+    let given: HandedOver = given.map_err(wrong)?;
+    let credentials = given::singles(given.credentials);
+    let customer = given.customer_id.as_deref();
+    let address = state.engine.hand_over(&backend, &ticket, credentials, customer).await?;
+    Ok(Json(json!({ "redirectUrl": address })).into_response())
+}
+
 #[derive(Deserialize)]
 struct EventsQuery {
     token: Option<String>,
+    events: Option<String>,
 }
 
-/// `GET /sse/connection-events/{requestId}`: one message, the outcome, as soon as there is one.
+/// `GET /sse/connection-events/{requestId}`: one message, the outcome, as soon as there is one. With
+/// `?events=all` the stream stays open and also tells when the import is done.
 async fn events(
     State(state): State<AppState>,
     Path(request_id): Path<String>,
     Query(query): Query<EventsQuery>,
+    headers: HeaderMap,
 ) -> Answer {
     let session: Option<Session> = match &query.token {
         Some(token) => Some(state.engine.authenticate(token, Surface::Page).await?),
@@ -205,18 +238,9 @@ async fn events(
         }
     };
     let watch = state.engine.watch(&request_id, session.map(|session| session.scope()));
-    let outcome = stream::unfold(Some((state, watch)), async |waiting| {
-        let (state, mut watch) = waiting?;
-        // The stream ends after the one message; an error on our side lets the browser ask again.
-        let outcome = tokio::select! {
-            outcome = watch.outcome() => outcome.ok()?,
-            () = state.engine.closing() => return None,
-        };
-        let event = Event::default().data(state.outcome_json(&outcome).to_string());
-        Some((Ok::<_, Infallible>(event), None))
-    });
+    let messages = told::messages(state, watch, Wanted::read(query.events.as_deref(), &headers));
     let keep_alive = KeepAlive::new().interval(HEARTBEAT).text("waiting");
-    let mut response = Sse::new(outcome).keep_alive(keep_alive).into_response();
+    let mut response = Sse::new(messages).keep_alive(keep_alive).into_response();
     let any = header::HeaderValue::from_static("*");
     response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
     Ok(response)

@@ -5,7 +5,7 @@ import type { Customer } from "./server.ts";
 type Place = Page | Frame | FrameLocator;
 
 export type Scenario =
-  | "allow" | "deny" | "error" | "slow" | "coop" | "no_refresh" | "wrong_iss" | "token_500" | "token_429";
+  | "allow" | "deny" | "error" | "slow" | "coop" | "no_refresh" | "wrong_iss" | "token_500" | "token_429" | "several" | "nowhere";
 
 /** Signs in by link. */
 export async function signIn(page: Page, customer: Customer): Promise<void> {
@@ -69,4 +69,24 @@ export async function seeConnected(place: Place, app: string, account?: string):
   await expect(place.getByRole("status").filter({ hasText: `${app} is connected.` })).toBeVisible();
   await expect(row(place, app)).toContainText("Connected");
   if (account) await expect(row(place, app)).toContainText(account);
+}
+
+/** Presses the one primary button of a form that leads to no provider. */
+export async function send(place: Place): Promise<void> {
+  await place.locator("form.connect button.primary").click();
+}
+
+/** The buttons of the page that lets choose. */
+export function choices(place: Place): Locator {
+  return place.locator("form.choose li").getByRole("button");
+}
+
+/** Moves the focus to a control, by the keyboard alone. */
+export async function tabTo(page: Page, target: Locator): Promise<void> {
+  await expect(target).toBeVisible();
+  for (let i = 0; i < 60; i += 1) {
+    if (await target.evaluate((one) => one === document.activeElement)) return;
+    await page.keyboard.press("Tab");
+  }
+  throw new Error("the keyboard does not get there");
 }

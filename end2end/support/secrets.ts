@@ -34,9 +34,18 @@ const PARAMETERS: Record<string, string> = {
   ticket: "ticket",
   state: "state",
   code: "authorization code",
+  parked: "parked answer",
+  id_token: "id token",
+  oauth_token: "temporary token",
+  oauth_verifier: "verifier",
   "input[api_key]": "API key",
   "input[api_token]": "API token",
   "input[password]": "password",
+  "input[client_secret]": "client secret",
+  "input[consumer_secret]": "client secret",
+  "input[token]": "token",
+  "input[token_secret]": "token secret",
+  "input[private_key]": "private key",
 };
 
 function fromPairs(pairs: URLSearchParams): void {

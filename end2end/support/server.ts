@@ -18,7 +18,9 @@ export function binary(): string {
 
 /** All apps of the catalog, as integrations that the sandbox plays. */
 export const APPS = [
-  "airtable", "asana", "dropbox", "github", "gitlab", "google-drive", "hubspot", "linear", "notion", "sendgrid", "stripe", "zendesk",
+  "airtable", "apple", "asana", "bigcommerce", "docusign", "dropbox", "github", "gitlab", "google-drive", "hubspot", "jira", "linear",
+  "mailchimp", "netsuite", "notion", "paypal", "quickbooks", "salesforce", "sendgrid", "shopify", "slack", "stripe", "tiktok", "trello",
+  "xero", "zendesk", "zoho-crm",
 ];
 
 export interface ServerOptions {

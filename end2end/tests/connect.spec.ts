@@ -3,12 +3,12 @@ import { secret } from "../support/secrets.ts";
 import { answer, card, connectByPopup, finish, goOn, openApp, popupOf, row, seeConnected, signIn } from "../support/flows.ts";
 
 test.describe("the catalog", () => {
-  test("it shows twelve apps and nothing connected", async ({ page, server }) => {
+  test("it shows all apps and nothing connected", async ({ page, server }) => {
     await signIn(page, server.customer());
 
-    await expect(page.locator("#results .grid > li")).toHaveCount(12);
+    await expect(page.locator("#results .grid > li")).toHaveCount(27);
     await expect(page.getByRole("heading", { name: "Connected", exact: true })).toHaveCount(0);
-    await expect(page.locator("#count")).toHaveText("12 apps");
+    await expect(page.locator("#count")).toHaveText("27 apps");
   });
 
   test("the token leaves the address at the first step", async ({ page, server }) => {
@@ -45,7 +45,7 @@ test.describe("the catalog", () => {
     await expect(page.getByText("No apps match “no such <app>”.")).toBeVisible();
     await page.getByRole("link", { name: "Clear search" }).click();
 
-    await expect(page.locator("#results .grid > li")).toHaveCount(12);
+    await expect(page.locator("#results .grid > li")).toHaveCount(27);
   });
 
   test("a category chip shows its apps and says how many", async ({ page, server }) => {

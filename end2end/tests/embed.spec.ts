@@ -1,7 +1,7 @@
 // The page inside another site: https://app.acme.test frames https://hitchpost.test, and the
 // provider is at https://provider.test. Three sites, so nothing works by being close.
 import { test, expect, type Page } from "../support/test.ts";
-import { answer, card, finish, goOn, popupOf, row, seeConnected } from "../support/flows.ts";
+import { answer, card, choices, finish, goOn, popupOf, row, seeConnected } from "../support/flows.ts";
 import { apiKey } from "../support/secrets.ts";
 import { Server, type Customer } from "../support/server.ts";
 import type { Frame, FrameLocator } from "@playwright/test";
@@ -243,6 +243,59 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
+test("of two sites one is chosen in the popup, and the outcome arrives in the frame", async ({ page, sites }) => {
+  const customer = sites.server.customer();
+  const frames = trace(page);
+  const embed = await openEmbed(page, sites, customer);
+  await openApp(embed, "Jira");
+  const popup = await popupOf(page, goOn(embed, "Jira"));
+
+  await answer(popup, { scenario: "several" });
+  await expect(choices(popup)).toHaveText(["Alice Example", "Alice Example 2"]);
+  expect(new URL(popup.url()).origin).toBe(sites.ours);
+  await expect(embed.getByText("Waiting for Jira")).toBeVisible();
+  const closed = popup.waitForEvent("close");
+  await choices(popup).nth(1).click();
+  await closed;
+
+  await seeConnected(embed, "Jira");
+  expect(await customer.connections()).toMatchObject([{ integrationKey: "jira", connected: true }]);
+  expect(frames.filter((address) => new URL(address).origin !== sites.ours)).toEqual([]);
+});
+
+test("a popup of the product's own lets choose and tells the product", async ({ page, sites }) => {
+  const customer = sites.server.customer();
+  const fields = { token: customer.token, integrationKey: "jira", requestId: crypto.randomUUID() };
+  const inputs = Object.entries(fields).map(([name, value]) => `<input type="hidden" name="${name}" value="${value}">`);
+  await page.goto(sites.page(sites.product, "/own-popup", `<h1>Settings</h1>${RECORD}
+    <form method="post" action="${sites.ours}/connection-popup" target="own">${inputs.join("")}<button>Connect</button></form>`));
+  const popup = await popupOf(page, page.getByRole("button", { name: "Connect" }));
+
+  await answer(popup, { scenario: "several" });
+  await expect(choices(popup)).toHaveCount(2);
+  const closed = popup.waitForEvent("close");
+  await choices(popup).nth(0).click();
+  await closed;
+
+  const [connection] = await customer.connections();
+  const heard = await page.evaluate(() => (window as unknown as { heard: [string, Record<string, unknown>][] }).heard);
+  expect(heard).toMatchObject([[sites.ours, { source: "integration.app", type: "newConnectionCreated", connection: { id: connection.id } }]]);
+});
+
+test("an answer that the provider posts as a form arrives in the frame", async ({ page, sites }) => {
+  const customer = sites.server.customer();
+  const embed = await openEmbed(page, sites, customer);
+  await openApp(embed, "Apple");
+  const popup = await popupOf(page, goOn(embed, "Apple"));
+
+  await answer(popup);
+  const closed = popup.waitForEvent("close");
+  await popup.getByRole("button", { name: "Continue" }).click();
+  await closed;
+
+  await seeConnected(embed, "Apple", "alice@example.com");
+});
+
 test("a bad subdomain before an OAuth popup is put right in the popup", async ({ page, sites }) => {
   const embed = await openEmbed(page, sites, sites.server.customer());
   await openApp(embed, "Zendesk");
@@ -274,6 +327,30 @@ test.describe("without JavaScript", () => {
 
     await embed.getByRole("link", { name: "All integrations" }).click();
     await expect(row(embed, "HubSpot")).toContainText("Connected");
+    expect(await customer.connections()).toHaveLength(1);
+    expect(frames.filter((address) => !address.startsWith(`${sites.ours}/embed/`))).toEqual([]);
+  });
+});
+
+test.describe("without JavaScript, several things to choose from", () => {
+  test.use({ javaScriptEnabled: false });
+
+  test("are shown in the new tab, and the frame shows the connection afterwards", async ({ page, sites }) => {
+    const customer = sites.server.customer();
+    const frames = trace(page);
+    const embed = await openEmbed(page, sites, customer);
+    await openApp(embed, "Jira");
+
+    const [tab] = await Promise.all([page.context().waitForEvent("page"), goOn(embed, "Jira").click()]);
+    await answer(tab, { scenario: "several" });
+    await expect(choices(tab)).toHaveCount(2);
+    await expect(tab.getByRole("link", { name: "Back" })).toHaveCount(0);
+    await choices(tab).nth(1).click();
+    await expect(tab.getByRole("heading", { name: "Jira is connected" })).toBeVisible();
+    await tab.close();
+
+    await embed.getByRole("link", { name: "All integrations" }).click();
+    await expect(row(embed, "Jira")).toContainText("Connected");
     expect(await customer.connections()).toHaveLength(1);
     expect(frames.filter((address) => !address.startsWith(`${sites.ours}/embed/`))).toEqual([]);
   });

@@ -1,11 +1,6 @@
-import { test, expect, type Page } from "../support/test.ts";
-import { answer, goOn, openApp, row, seeConnected, signIn } from "../support/flows.ts";
+import { test, expect } from "../support/test.ts";
+import { answer, goOn, openApp, row, seeConnected, send, signIn } from "../support/flows.ts";
 import { apiKey } from "../support/secrets.ts";
-
-/** Presses the one primary button of a form that leads to no provider. */
-async function send(page: Page): Promise<void> {
-  await page.locator("form.connect button.primary").click();
-}
 
 for (const javaScriptEnabled of [true, false]) {
   test.describe(`with JavaScript ${javaScriptEnabled ? "on" : "off"}`, () => {
@@ -189,6 +184,22 @@ test("a secret is masked, a button shows it and hides it again", async ({ page, 
   await page.getByRole("button", { name: "Hide" }).click();
 
   await expect(field).toHaveAttribute("type", "password");
+});
+
+test("a private key is masked, a button shows it and hides it again", async ({ page, server }) => {
+  await signIn(page, server.customer());
+  await page.goto(`${server.url}/apps/google-drive?option=service-account`);
+  const field = page.getByLabel("Private key");
+  const veil = () => field.evaluate((one) => getComputedStyle(one).getPropertyValue("-webkit-text-security"));
+  await field.fill("-----BEGIN PRIVATE KEY-----\nhidden\n-----END PRIVATE KEY-----");
+  expect(await veil()).toBe("disc");
+
+  await page.getByRole("button", { name: "Show" }).click();
+  expect(await veil()).toBe("none");
+  await page.getByRole("button", { name: "Hide" }).click();
+
+  expect(await veil()).toBe("disc");
+  await expect(field).toHaveValue(/hidden/);
 });
 
 test("reconnecting with a new API key keeps the connection and its id", async ({ page, server }) => {

@@ -2,7 +2,7 @@
 // two people. Whatever the attacker sends, nothing may be connected and no code exchanged unless the
 // victim presses Continue on our own page, which says for whom.
 import { test, expect, type BrowserContext, type Page } from "../support/test.ts";
-import { answer, goOn, openApp, signIn } from "../support/flows.ts";
+import { answer, choices, goOn, openApp, signIn } from "../support/flows.ts";
 import { secret } from "../support/secrets.ts";
 import type { Customer } from "../support/server.ts";
 import type { Sites } from "../support/tls.ts";
@@ -160,6 +160,7 @@ test.describe("forms that other sites make", () => {
   const ACTIONS: [string, (scene: { session: string; ticket: string }) => Record<string, string>][] = [
     ["connect", ({ session }) => ({ session, integration: "hubspot", option: "oauth2", request_id: crypto.randomUUID() })],
     ["submit_input", ({ ticket }) => ({ ticket })],
+    ["choose", ({ session, ticket }) => ({ session, ticket, item: "sandbox-alice" })],
     ["reconnect", ({ session }) => ({ session, connection: crypto.randomUUID() })],
     ["delete", ({ session }) => ({ session, connection: crypto.randomUUID() })],
   ];
@@ -228,6 +229,21 @@ test.describe("frames", () => {
         await expect.poll(() => victim.frame({ name: "stolen" })?.url()).toBe("chrome-error://chromewebdata/");
       });
     }
+
+    test(`the page that lets choose cannot be framed by the ${host}'s site`, async ({ sites, another, context }) => {
+      const { mallory, victim } = await scene(sites, another);
+      const attacker = await context.newPage();
+      await attacker.goto(mallory.start("jira", ROADS.popup(sites)));
+      await goOn(attacker, "Jira").click();
+      await answer(attacker, { scenario: "several" });
+      await expect(choices(attacker)).toHaveCount(2);
+      const address = attacker.url();
+
+      await victim.goto(sites.page(sites[host], "/choose-frame", `<iframe name="stolen" src="${address}" width="800" height="600"></iframe>`));
+
+      await expect.poll(() => victim.frame({ name: "stolen" })?.url()).toBe("chrome-error://chromewebdata/");
+      expect(await mallory.connections()).toEqual([]);
+    });
 
     test(`a start inside a frame of the ${host}'s site shows nothing and connects nothing`, async ({ sites, another }) => {
       const { mallory, victim } = await scene(sites, another);

@@ -2,7 +2,7 @@ import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { get, type IncomingMessage } from "node:http";
 import { AxeBuilder } from "@axe-core/playwright";
 import { test, expect, type Page } from "../support/test.ts";
-import { answer, connectByPopup, goOn, openApp, popupOf, row, seeConnected, signIn } from "../support/flows.ts";
+import { answer, choices, connectByPopup, goOn, openApp, popupOf, row, seeConnected, signIn, tabTo } from "../support/flows.ts";
 import { apiKey } from "../support/secrets.ts";
 import { Server, APPS, type Customer } from "../support/server.ts";
 import type { Sites } from "../support/tls.ts";
@@ -121,6 +121,26 @@ const STATES: Record<string, (stage: Stage) => Promise<Page | void>> = {
     await expect(popup.getByRole("heading", { name: "HubSpot was not connected" })).toBeVisible();
     return popup;
   },
+  "the page that lets choose": async ({ page, customer }) => {
+    await page.goto(customer.start("jira"));
+    await goOn(page, "Jira").click();
+    await answer(page, { scenario: "several" });
+    await expect(choices(page)).toHaveCount(2);
+  },
+  "the page that lets choose, with long names": async (stage) => {
+    await STATES["the page that lets choose"](stage);
+    await makeLong(stage.page);
+  },
+  "an app with three ways": async ({ page, server, customer }) => {
+    await signIn(page, customer);
+    await page.goto(`${server.url}/apps/netsuite?option=oauth1-sandbox`);
+    await expect(page.getByRole("navigation", { name: "How do you want to connect?" }).getByRole("link")).toHaveCount(3);
+  },
+  "an app with a private key": async ({ page, server, customer }) => {
+    await signIn(page, customer);
+    await page.goto(`${server.url}/apps/google-drive?option=service-account`);
+    await expect(page.getByLabel("Private key")).toBeVisible();
+  },
   "a page without a token": async ({ page, server }) => {
     await refused(page, `${server.url}/`, 401, "This page needs a fresh link");
   },
@@ -187,6 +207,15 @@ async function paintEmbed(page: Page): Promise<void> {
       document.documentElement.style.background = "Canvas";
     });
   }
+}
+
+/** As many rows as there can be, with names as long as they can be. */
+async function makeLong(page: Page): Promise<void> {
+  await page.locator("ul.choices").evaluate((list) => {
+    const first = list.firstElementChild as HTMLElement;
+    (first.querySelector("span") as HTMLElement).innerHTML = `${"Long".repeat(50)} <small>${"0123456789".repeat(20)}</small>`;
+    while (list.children.length < 200) list.append(first.cloneNode(true));
+  });
 }
 
 async function refused(page: Page, address: string, status: number, headline: string): Promise<void> {
@@ -354,7 +383,7 @@ test("a provider's hostile words stay words", async ({ page, server }) => {
 test.describe("what a page weighs", () => {
   let server: Server;
   test.beforeAll(async () => {
-    const integrations = Array.from({ length: 48 }, (_, i): [string, string] => [`${APPS[i % 12]}-${i}`, APPS[i % 12]]);
+    const integrations = Array.from({ length: 48 }, (_, i): [string, string] => [`${APPS[i % APPS.length]}-${i}`, APPS[i % APPS.length]]);
     server = await Server.start({ integrations });
   });
   test.afterAll(() => server.stop());
@@ -395,15 +424,6 @@ test.describe("what a page weighs", () => {
     expect(assets.filter(([, value]) => value !== "public, max-age=31536000, immutable")).toEqual([]);
   });
 });
-
-async function tabTo(page: Page, target: ReturnType<Page["locator"]>): Promise<void> {
-  await expect(target).toBeVisible();
-  for (let i = 0; i < 60; i += 1) {
-    if (await target.evaluate((one) => one === document.activeElement)) return;
-    await page.keyboard.press("Tab");
-  }
-  throw new Error("the keyboard does not get there");
-}
 
 /** Bytes on the wire and after unpacking. */
 async function weight(address: string, cookie: string, encoding: string): Promise<{ sent: number; whole: number }> {

@@ -1,44 +1,186 @@
-//! `GET /integrations`
+//! `/integrations`: listed and read by everybody, made and changed by the backend.
 
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::{Path, State},
+    http::StatusCode,
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{Caller, limit};
+use super::{
+    body::{Body, Member},
+    operation::Caller,
+    query::Asked,
+};
 use crate::{
-    engine::IntegrationQuery,
+    engine::{
+        EngineError, IntegrationChange, IntegrationQuery, IntegrationView, NewIntegration, ParametersGiven,
+    },
     http::{AppState, Refusal},
+    model::{Access, Secret},
 };
 
-/// Unknown parameters are ignored: the public React hooks send a `hash` of their own.
-#[derive(Deserialize)]
-pub(super) struct ListQuery {
-    search: Option<String>,
-    limit: Option<String>,
-    cursor: Option<String>,
-}
+type Answer = Result<Json<Value>, Refusal>;
+
+/// What `PATCH` may change.
+const WRITABLE: [&str; 8] =
+    ["name", "description", "logoUri", "featured", "isTest", "oAuthCallbackUri", "parameters", "meta"];
+/// What it may change of `parameters`.
+const PARAMETERS: [&str; 4] = ["clientId", "clientSecret", "scopes", "connectorParameters"];
 
 /// `{items, cursor?}`, each with this customer's connection.
-pub(super) async fn list(
-    State(state): State<AppState>,
-    Caller(session): Caller,
-    Query(query): Query<ListQuery>,
-) -> Result<Json<Value>, Refusal> {
+pub(super) async fn list(State(state): State<AppState>, Caller(access): Caller, asked: Asked) -> Answer {
+    let workspace = state.engine.workspace(access.workspace).await?;
     let wanted = IntegrationQuery {
-        search: query.search,
-        category: None,
-        cursor: query.cursor,
-        limit: limit(query.limit.as_deref())?,
-        connected_first: false,
+        search: asked.text("search"),
+        key: asked.text("integrationKey"),
+        include_archived: asked.flag("includeArchived")?.unwrap_or_default(),
+        cursor: asked.cursor(|key| workspace.integration(key).map(|view| view.integration.key.clone()))?,
+        limit: asked.limit()?,
+        ..IntegrationQuery::default()
     };
-    let page = state.engine.find_integrations(&session, &wanted).await?;
-    let items: Vec<_> = page.items.iter().map(|item| state.integration_json(item, &session)).collect();
+    let page = state.engine.find_integrations(&access, &wanted).await?;
+    let items: Vec<_> = page.items.iter().map(|item| state.integration_json(item)).collect();
     let mut answer = json!({ "items": items });
-    if let Some(cursor) = page.next {
-        answer["cursor"] = cursor.into();
+    // On every full page: the SDKs would begin again without one.
+    if let Some(last) = page.items.last().filter(|_| page.items.len() == wanted.limit) {
+        answer["cursor"] = last.view.integration.key.clone().into();
     }
     Ok(Json(answer))
+}
+
+/// One integration with its ways to connect and this customer's connection.
+pub(super) async fn find(
+    State(state): State<AppState>,
+    Caller(access): Caller,
+    Path(selector): Path<String>,
+) -> Answer {
+    let summary = state.engine.integration_summary(&access, &selector).await?;
+    Ok(Json(state.integration_whole_json(&summary, &access)))
+}
+
+/// Makes an integration.
+pub(super) async fn create(
+    State(state): State<AppState>,
+    Caller(access): Caller,
+    body: Body,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let connector = body.text("connectorId")?.flatten().or(body.text("connectorKey")?.flatten());
+    let missing = || EngineError::invalid("connectorId", "Which connector of the catalog, by its key.");
+    let new = NewIntegration {
+        key: body.text("key")?.flatten(),
+        connector: connector.ok_or_else(missing)?,
+        change: change_of(&body, &Value::Null, false)?,
+    };
+    let view = state.engine.create_integration(&access, new).await?;
+    let Json(shown) = shown(&state, &access, &view).await?;
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+/// Changes what is sent and leaves the rest. A member that cannot be changed is refused.
+pub(super) async fn patch(
+    State(state): State<AppState>,
+    Caller(access): Caller,
+    Path(selector): Path<String>,
+    body: Body,
+) -> Answer {
+    let before = before(&state, &access, &selector).await?;
+    body.admit(&WRITABLE, &before)?;
+    if let Some(given) = body.object("parameters")?.flatten() {
+        Body::within("parameters", given).admit(&PARAMETERS, &before["parameters"])?;
+    }
+    let change = change_of(&body, &before, false)?;
+    let view = state.engine.change_integration(&access, &selector, &change).await?;
+    shown(&state, &access, &view).await
+}
+
+/// The same for somebody who sends back the whole integration: what cannot be changed is ignored, what is
+/// absent is the default again. `parameters`, where they are sent, are replaced whole, but for the secret,
+/// which nobody can send back.
+pub(super) async fn put(
+    State(state): State<AppState>,
+    Caller(access): Caller,
+    Path(selector): Path<String>,
+    body: Body,
+) -> Answer {
+    let before = before(&state, &access, &selector).await?;
+    let change = change_of(&body, &before, true)?;
+    let view = state.engine.change_integration(&access, &selector, &change).await?;
+    shown(&state, &access, &view).await
+}
+
+/// Archives; answers with the archived integration, however often.
+pub(super) async fn archive(
+    State(state): State<AppState>,
+    Caller(access): Caller,
+    Path(selector): Path<String>,
+) -> Answer {
+    let view = state.engine.archive_integration(&access, &selector).await?;
+    shown(&state, &access, &view).await
+}
+
+/// Brings an archived integration back.
+pub(super) async fn restore(
+    State(state): State<AppState>,
+    Caller(access): Caller,
+    Path(selector): Path<String>,
+) -> Answer {
+    let view = state.engine.restore_integration(&access, &selector).await?;
+    shown(&state, &access, &view).await
+}
+
+/// There is nothing to set up: an integration works as soon as its client is there. Answers as it is.
+pub(super) async fn setup(state: State<AppState>, caller: Caller, selector: Path<String>) -> Answer {
+    find(state, caller, selector).await
+}
+
+async fn before(state: &AppState, access: &Access, selector: &str) -> Result<Value, Refusal> {
+    let summary = state.engine.integration_summary(access, selector).await?;
+    Ok(state.integration_whole_json(&summary, access))
+}
+
+async fn shown(state: &AppState, access: &Access, view: &IntegrationView) -> Answer {
+    before(state, access, &view.integration.id.to_string()).await.map(Json)
+}
+
+fn change_of(body: &Body, before: &Value, is_whole: bool) -> Result<IntegrationChange, Refusal> {
+    let is_test = body.flag("isTest")?.filter(|_| !body.is_as_in(before, "isTest"));
+    let mut change = IntegrationChange {
+        name: body.wanted("name", body.text("name")?, before, is_whole),
+        description: body.wanted("description", body.text("description")?, before, is_whole),
+        logo: body.wanted("logoUri", body.text("logoUri")?, before, is_whole),
+        featured: body.wanted("featured", body.flag("featured")?, before, is_whole),
+        sandbox: is_test.map(Option::unwrap_or_default),
+        oauth_callback_uri: body.wanted("oAuthCallbackUri", body.text("oAuthCallbackUri")?, before, is_whole),
+        meta: body.wanted("meta", body.value("meta"), before, is_whole),
+        ..IntegrationChange::default()
+    };
+    if let Some(given) = body.object("parameters")? {
+        parameters_of(&mut change, given.unwrap_or_default(), is_whole)?;
+    }
+    Ok(change)
+}
+
+fn parameters_of(
+    change: &mut IntegrationChange,
+    given: Map<String, Value>,
+    is_whole: bool,
+) -> Result<(), Refusal> {
+    let given = Body::within("parameters", given);
+    let connector_parameters = given.object("connectorParameters")?;
+    change.client_id = whole(given.text("clientId")?, is_whole);
+    change.client_secret = given.text("clientSecret")?.map(|secret| secret.map(Secret::new));
+    change.scopes = whole(given.texts("scopes")?, is_whole);
+    change.connector_parameters = match connector_parameters {
+        Some(Some(given)) if is_whole => Some(ParametersGiven::Whole(given)),
+        Some(Some(given)) => Some(ParametersGiven::Merged(given)),
+        Some(None) => Some(ParametersGiven::Whole(Map::new())),
+        None => is_whole.then(|| ParametersGiven::Whole(Map::new())),
+    };
+    Ok(())
+}
+
+/// Where everything is replaced, what is absent is the default.
+fn whole<T>(member: Member<T>, is_whole: bool) -> Member<T> {
+    if is_whole { member.or(Some(None)) } else { member }
 }

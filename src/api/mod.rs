@@ -1,52 +1,113 @@
 //! The JSON API: one file per resource. Thin: reads the request, calls one verb, shapes the answer.
 
+mod audit;
+mod body;
+mod confirm;
 mod connections;
+mod customers;
+mod events;
 mod integrations;
+mod life;
+mod links;
+mod openapi;
+mod operation;
+mod options;
+mod own;
+mod proxy;
+mod query;
+mod spec;
+mod webhooks;
+mod workspace;
 
-use axum::{
-    Router,
-    extract::FromRequestParts,
-    http::{Method, header, request::Parts},
-    routing::get,
-};
+use axum::{Router, http::Method};
 use tower_http::cors::{Any, CorsLayer};
 
-use crate::{
-    engine::SessionRefusal,
-    http::{AppState, Refusal},
-    model::{Session, Surface},
-};
+use crate::http::{AppState, Refusal};
+
+pub use operation::{Operation, Role};
+
+/// Every operation of the API. A path that stands here twice has two methods.
+pub fn operations() -> Vec<Operation> {
+    use Role::Customer;
+    vec![
+        Operation::new(Method::GET, "/openapi.json", Role::Anyone, openapi::find),
+        Operation::new(Method::GET, "/integrations", Customer, integrations::list),
+        Operation::new(Method::POST, "/integrations", Role::Backend, integrations::create),
+        Operation::new(Method::GET, "/integrations/{sel}", Customer, integrations::find),
+        Operation::new(Method::PUT, "/integrations/{sel}", Role::Backend, integrations::put),
+        Operation::new(Method::PATCH, "/integrations/{sel}", Role::Backend, integrations::patch),
+        Operation::new(Method::DELETE, "/integrations/{sel}", Role::Backend, integrations::archive),
+        Operation::new(Method::POST, "/integrations/{sel}/restore", Role::Backend, integrations::restore),
+        Operation::new(Method::POST, "/integrations/{sel}/setup", Role::Backend, integrations::setup),
+        Operation::new(Method::GET, "/integrations/{sel}/connector-spec", Customer, spec::find),
+        Operation::new(Method::POST, "/connection-options", Customer, options::list),
+        Operation::new(Method::GET, "/connections", Customer, connections::list),
+        Operation::new(Method::POST, "/connections", Role::Backend, connections::create),
+        Operation::new(Method::GET, "/connections/{sel}", Customer, connections::find),
+        Operation::new(Method::PUT, "/connections/{sel}", Customer, connections::put),
+        Operation::new(Method::PATCH, "/connections/{sel}", Customer, connections::patch),
+        Operation::new(Method::DELETE, "/connections/{sel}", Customer, connections::archive),
+        Operation::new(Method::POST, "/connections/{sel}/events", Role::Backend, events::report),
+        Operation::new(Method::GET, "/events", Role::Backend, events::list),
+        Operation::new(Method::GET, "/events/{sel}", Role::Backend, events::get),
+        Operation::new(Method::GET, "/events/{sel}/deliveries", Role::Backend, events::deliveries_of),
+        Operation::new(Method::POST, "/events/{sel}/redeliver", Role::Backend, events::redeliver),
+        Operation::new(Method::GET, "/deliveries", Role::Backend, events::deliveries),
+        Operation::new(Method::GET, "/webhooks", Role::Backend, webhooks::list),
+        Operation::new(Method::POST, "/webhooks", Role::Backend, webhooks::create),
+        Operation::new(Method::GET, "/webhooks/{sel}", Role::Backend, webhooks::get),
+        Operation::new(Method::PATCH, "/webhooks/{sel}", Role::Backend, webhooks::change),
+        Operation::new(Method::DELETE, "/webhooks/{sel}", Role::Backend, webhooks::remove),
+        Operation::new(Method::POST, "/webhooks/{sel}/rotate-secret", Role::Backend, webhooks::rotate_secret),
+        Operation::new(Method::POST, "/webhooks/{sel}/test", Role::Backend, webhooks::test),
+        Operation::new(Method::GET, "/audit", Role::Backend, audit::list),
+        Operation::new(
+            Method::POST,
+            "/connections/{sel}/refresh-credentials",
+            Customer,
+            life::refresh_credentials,
+        ),
+        Operation::new(Method::POST, "/connections/{sel}/test", Customer, life::test),
+        Operation::of_any_method("/connections/{sel}/proxy", Customer, proxy::call),
+        Operation::of_any_method("/connections/{sel}/proxy/", Customer, proxy::call),
+        Operation::of_any_method("/connections/{sel}/proxy/{*path}", Customer, proxy::call),
+        Operation::new(Method::POST, "/connections/confirm", Role::Backend, confirm::confirm),
+        Operation::new(Method::GET, "/self", Customer, own::find),
+        Operation::new(Method::PATCH, "/self", Customer, own::patch),
+        Operation::of_any_method("/self/proxy", Role::Backend, own::call),
+        Operation::of_any_method("/self/proxy/", Role::Backend, own::call),
+        Operation::of_any_method("/self/proxy/{*path}", Role::Backend, own::call),
+        Operation::new(Method::GET, "/customers", Role::Backend, customers::list),
+        Operation::new(Method::POST, "/customers", Role::Backend, customers::create),
+        Operation::new(Method::GET, "/customers/{sel}", Role::Backend, customers::find),
+        Operation::new(Method::PUT, "/customers/{sel}", Role::Backend, customers::put),
+        Operation::new(Method::PATCH, "/customers/{sel}", Role::Backend, customers::patch),
+        Operation::new(Method::DELETE, "/customers/{sel}", Role::Backend, customers::archive),
+        Operation::new(Method::POST, "/customers/{sel}/restore", Role::Backend, customers::restore),
+        Operation::new(Method::GET, "/customer", Role::Backend, customers::find),
+        Operation::new(Method::PUT, "/customer", Role::Backend, customers::put),
+        Operation::new(Method::PATCH, "/customer", Role::Backend, customers::patch),
+        Operation::new(Method::DELETE, "/customer", Role::Backend, customers::archive),
+        Operation::new(Method::POST, "/customer/restore", Role::Backend, customers::restore),
+        Operation::new(Method::POST, "/links", Role::Backend, links::create),
+        Operation::new(Method::GET, "/workspace", Role::Backend, workspace::find),
+        Operation::new(Method::PATCH, "/workspace", Role::Backend, workspace::patch),
+    ]
+}
 
 /// The API's routes. Browsers of every origin may call it: the token alone decides.
-pub fn routes() -> Router<AppState> {
+pub fn routes(state: &AppState) -> Router<AppState> {
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(Any)
+        .expose_headers(Any)
         .max_age(std::time::Duration::from_secs(3600));
-    Router::new()
-        .route("/integrations", get(integrations::list))
-        .route("/connections", get(connections::list))
+    operations()
+        .into_iter()
+        .map(|operation| operation.route(state))
+        .fold(Router::new(), |router, (path, handler)| router.route(path, handler))
         .layer(cors)
-}
-
-/// Whoever showed a good token in `Authorization`.
-pub struct Caller(pub Session);
-
-impl FromRequestParts<AppState> for Caller {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
-        let token = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim().to_owned());
-        let token = token.ok_or_else(|| Refusal::not_authenticated(&SessionRefusal::MissingToken))?;
-        Ok(Self(state.engine.authenticate(&token, Surface::Page).await?))
-    }
 }
 
 /// How many a list gives when the caller does not say.

@@ -23,7 +23,7 @@ use super::refused;
 use crate::{
     engine::{AskSubmission, Began, ConnectRequest, Destination, EngineError, Next, Outcome},
     http::{AppState, Refusal},
-    model::{Road, Session, Surface},
+    model::{Access, Road, Session, Surface},
 };
 
 /// Refuses posts that other sites make: our forms are the confirm page, so only they may press it.
@@ -95,6 +95,8 @@ impl Door {
             allow_multiple: false,
             connection: started.connection,
             custom_state: None,
+            connector_parameters: None,
+            no_ui: false,
             began: Began::OwnForm,
         };
         let next = self.state.engine.connect(&session, request).await;
@@ -103,7 +105,7 @@ impl Door {
 
     async fn archive(&self, handle: &str, connection: &str) -> Result<(Session, String), EngineError> {
         let session = self.session(handle).await?;
-        let archived = self.state.engine.archive(&session, connection).await?;
+        let archived = self.state.engine.archive(&Access::from(&session), connection).await?;
         Ok((session, archived.view.integration.key.clone()))
     }
 
@@ -125,6 +127,7 @@ impl Door {
             Ok(Next::Ask(ticket)) => {
                 self.see_other(&within(&format!("/connect/continue/{}", ticket.expose()), session));
             }
+            Ok(Next::Confirm(address)) => self.see_other(&address),
             Ok(Next::Done(outcome)) => self.arrive(&outcome, session),
             Err(error) => self.refuse(error),
         }
@@ -243,6 +246,25 @@ pub async fn submit_input(
     let submission =
         AskSubmission { ticket, option: Some(option).filter(|option| !option.is_empty()), input };
     let next = door.state.engine.submit_input(submission).await;
+    door.follow(next, framed.as_ref().map(|framed| (framed, session.as_str())));
+    Ok(())
+}
+
+/// Says which of several things a connection is for.
+#[server(prefix = "/_actions", endpoint = "choose")]
+pub async fn choose(
+    #[server(default)] session: String,
+    #[server(default)] ticket: String,
+    #[server(default)] item: String,
+    #[server(default)] cancel: String,
+) -> Result<(), ServerFnError> {
+    let door = Door::open();
+    let framed = door.session(&session).await.ok();
+    let next = if cancel.is_empty() {
+        door.state.engine.choose(&ticket, &item).await
+    } else {
+        door.state.engine.decline(&ticket).await
+    };
     door.follow(next, framed.as_ref().map(|framed| (framed, session.as_str())));
     Ok(())
 }

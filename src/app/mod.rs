@@ -9,6 +9,7 @@ pub mod layout;
 pub mod pages;
 pub mod parts;
 pub mod present;
+pub mod reference;
 pub mod refused;
 pub mod serve;
 pub mod text;
@@ -37,8 +38,10 @@ pub fn routes(state: &AppState) -> Router<AppState> {
         .route("/connect/continue/{ticket}", get(serve::ask))
         .route("/connect/result/{ticket}", get(serve::result))
         .route("/refused/{code}", get(refused::page))
+        .route("/docs", reference::route())
         .route("/_actions/connect", form(state))
         .route("/_actions/reconnect", form(state))
         .route("/_actions/delete", form(state))
         .route("/_actions/submit_input", form(state))
+        .route("/_actions/choose", form(state))
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::{
     pages, text,
     view::{
-        AppHead, AppView, AskView, Card, CardState, CatalogView, Category, ConnectForm, ConnectionRow,
-        FieldKind, FieldOption, FieldView, FormAction, Notice, OptionChoice, ReconnectOffer, ResultView,
-        RowState, Shell,
+        AppHead, AppView, AskView, Card, CardState, CatalogView, Category, ChooseItem, ChooseView,
+        ConnectForm, ConnectionRow, FieldKind, FieldOption, FieldView, FormAction, Notice, OptionChoice,
+        ReconnectOffer, ResultView, RowState, Shell,
     },
 };
 use crate::{
@@ -16,8 +16,8 @@ use crate::{
         input,
     },
     engine::{
-        Ask, IntegrationPage, IntegrationQuery, IntegrationSummary, IntegrationView, Outcome, WorkspaceView,
-        leaves,
+        Ask, Choosing, IntegrationPage, IntegrationQuery, IntegrationSummary, IntegrationView, Outcome,
+        WorkspaceView, leaves,
     },
     http::AppState,
     model::{Connection, ConnectionState, Customer, Road, Surface},
@@ -98,7 +98,7 @@ fn card(state: &AppState, shell: &Shell, item: &IntegrationSummary, revision: i6
         let card = Card {
             key: view.integration.key.clone(),
             name: view.name.clone(),
-            description: view.connector.description.clone().unwrap_or_default(),
+            description: view.description().unwrap_or_default().to_owned(),
             logo: logo(state, view),
             state: shown,
         };
@@ -127,8 +127,8 @@ fn row(state: &AppState, view: &IntegrationView, connection: &Connection) -> Con
             .map(|account| account.label.clone().unwrap_or(account.id.clone())),
         state: match connection.state {
             ConnectionState::Disconnected(reason) => RowState::NeedsAttention {
-                why: text::why_disconnected(reason, &view.name),
-                next_step: text::reconnect_step(&view.name),
+                why: reason.why(&view.name),
+                next_step: reason.next_step(&view.name),
             },
             ConnectionState::Ready | ConnectionState::Archived(_) => RowState::Connected,
         },
@@ -137,7 +137,8 @@ fn row(state: &AppState, view: &IntegrationView, connection: &Connection) -> Con
     }
 }
 
-/// The page of an app: its connections, and the form for one more or for reconnecting `again`.
+/// The page of an app: its connections, and the form for one more or for reconnecting `again`. `signed`
+/// says that the session's token brings connector parameters, which may make more options work.
 pub fn app(
     state: &AppState,
     view: &IntegrationView,
@@ -145,6 +146,7 @@ pub fn app(
     wanted: Option<&str>,
     again: Option<&Connection>,
     notice: Option<Notice>,
+    signed: bool,
 ) -> AppView {
     let wanted = wanted.or(again.map(|connection| connection.auth_option.as_str()));
     let option = view.option(wanted).or_else(|| view.option(None));
@@ -159,7 +161,7 @@ pub fn app(
         fields: input::typed(option)
             .map(|field| {
                 let known = again.and_then(|connection| connection.input.get(&field.name));
-                field_view(view, field, known.map(String::as_str), None, false)
+                field_view(view, option, field, known.map(String::as_str), (None, false))
             })
             .collect(),
         submit: text::submit(&view.name, leaves(option), again.is_some()),
@@ -170,7 +172,7 @@ pub fn app(
     AppView {
         app: head(state, view, option),
         shares: option.map(|option| shares(view, option)).unwrap_or_default(),
-        options: if form.is_some() && again.is_none() { choices(view, option) } else { Vec::new() },
+        options: if form.is_some() && again.is_none() { choices(view, option, signed) } else { Vec::new() },
         form,
         connections: connections.iter().map(|connection| row(state, view, connection)).collect(),
         notice,
@@ -192,7 +194,8 @@ pub fn ask(state: &AppState, ask: &Ask, ticket: &str, shell: &Shell) -> AskView 
                     .map(|(_, message)| message.clone())
             });
             let kept = request.secret_input.contains(&field.name);
-            field_view(&ask.view, field, request.input.get(&field.name).map(String::as_str), error, kept)
+            let given = request.input.get(&field.name).map(String::as_str);
+            field_view(&ask.view, &ask.option, field, given, (error, kept))
         })
         .collect();
     let customer = &ask.attempt.customer;
@@ -205,7 +208,7 @@ pub fn ask(state: &AppState, ask: &Ask, ticket: &str, shell: &Shell) -> AskView 
         },
         confirm: request.needs_confirmation,
         again: request.target.is_some(),
-        shares: shares(&ask.view, &ask.option),
+        shares: titles(&ask.option, &ask.scopes),
         form: ConnectForm {
             action: FormAction::SubmitInput { ticket: ticket.to_owned() },
             fields,
@@ -217,6 +220,26 @@ pub fn ask(state: &AppState, ask: &Ask, ticket: &str, shell: &Shell) -> AskView 
         reference: ask.attempt.id.to_string(),
         back: (request.road == Road::Page)
             .then(|| (shell.app(&ask.view.integration.key, &[]), text::BACK_TO_APP.to_owned())),
+    }
+}
+
+/// The page that lets choose.
+pub fn choose(state: &AppState, choosing: &Choosing, ticket: &str) -> ChooseView {
+    let items = &choosing.choice.items;
+    let is_shared = |label: &str| items.iter().filter(|(_, other)| other == label).count() > 1;
+    ChooseView {
+        app: head(state, &choosing.view, None),
+        workspace: choosing.workspace.workspace.name.clone(),
+        ticket: ticket.to_owned(),
+        items: items
+            .iter()
+            .map(|(id, label)| ChooseItem {
+                id: id.clone(),
+                label: label.clone(),
+                hint: is_shared(label).then(|| id.clone()),
+            })
+            .collect(),
+        reference: choosing.attempt.id.to_string(),
     }
 }
 
@@ -259,7 +282,7 @@ fn head(state: &AppState, view: &IntegrationView, option: Option<&AuthOption>) -
     AppHead {
         key: view.integration.key.clone(),
         name: view.name.clone(),
-        description: view.connector.description.clone().unwrap_or_default(),
+        description: view.description().unwrap_or_default().to_owned(),
         logo: logo(state, view),
         website: view.connector.website.clone(),
         docs: option.and_then(|option| option.help_url.clone()),
@@ -267,39 +290,49 @@ fn head(state: &AppState, view: &IntegrationView, option: Option<&AuthOption>) -
 }
 
 fn shares(view: &IntegrationView, option: &AuthOption) -> Vec<String> {
-    let titles = &option.scopes.titles;
-    view.scopes(option).iter().filter_map(|scope| titles.get(scope).cloned()).collect()
+    titles(option, &view.scopes(option))
 }
 
-fn choices(view: &IntegrationView, selected: Option<&AuthOption>) -> Vec<OptionChoice> {
+fn titles(option: &AuthOption, scopes: &[String]) -> Vec<String> {
+    scopes.iter().filter_map(|scope| option.scopes.titles.get(scope).cloned()).collect()
+}
+
+fn choices(view: &IntegrationView, selected: Option<&AuthOption>, signed: bool) -> Vec<OptionChoice> {
     let choice = |option: &AuthOption| OptionChoice {
         key: option.key.clone(),
         title: option.title.clone(),
         environment: option.environment.clone().unwrap_or_default(),
         selected: selected.is_some_and(|selected| selected.key == option.key),
-        hint: text::option_hint(leaves(option), &view.name),
+        hint: text::option_hint(leaves(option), input::typed(option).next().is_some(), &view.name),
     };
-    let choices: Vec<_> = view.usable().map(choice).collect();
+    let offered = |option: &&AuthOption| signed || view.offers(option);
+    let choices: Vec<_> = view.usable().filter(offered).map(choice).collect();
     if choices.len() > 1 { choices } else { Vec::new() }
 }
 
 fn field_view(
     view: &IntegrationView,
+    option: &AuthOption,
     field: &Field,
     given: Option<&str>,
-    error: Option<String>,
-    kept: bool,
+    (error, kept): (Option<String>, bool),
 ) -> FieldView {
     let value = given.or(field.default.as_deref()).unwrap_or_default();
     let played = view.integration.settings.sandbox && field.secret;
+    let signs = option.signs_with(&field.name);
     FieldView {
         name: field.name.clone(),
         title: field.title.clone(),
-        help: if played { Some(text::sandbox_secret(field.pattern.as_deref())) } else { field.help.clone() },
+        help: match (played, signs) {
+            (false, _) => field.help.clone(),
+            (true, false) => Some(text::sandbox_secret(field.pattern.as_deref())),
+            (true, true) => Some(text::SANDBOX_KEY.to_owned()),
+        },
         secret: field.secret,
         required: field.required && !kept,
         kind: match field.kind.as_str() {
             _ if !field.options.is_empty() => FieldKind::Choice,
+            _ if signs => FieldKind::Long,
             "boolean" => FieldKind::Switch,
             "number" | "integer" => FieldKind::Number,
             _ if field.name.contains("email") => FieldKind::Email,

@@ -5,7 +5,7 @@
 
 use axum::{
     extract::{Path, Request, State},
-    http::StatusCode,
+    http::{StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -16,6 +16,7 @@ use crate::{
     http::{
         AppState, Refusal,
         headers::{Framing, page as html, wants_html},
+        limits::AsItCame,
     },
 };
 
@@ -59,6 +60,10 @@ pub async fn layer(State(state): State<AppState>, request: Request, next: Next) 
     let is_played = request.uri().path().starts_with("/sandbox");
     let response = next.run(request).await;
     let status = response.status();
+    let is_ours = response.extensions().get::<Refusal>().is_some();
+    if !is_ours && response.extensions().get::<AsItCame>().is_some() {
+        return response;
+    }
     if is_played || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
@@ -73,7 +78,11 @@ pub async fn layer(State(state): State<AppState>, request: Request, next: Next) 
         Some(Embedded) => Framing::Anybody,
         None => Framing::Nobody,
     };
-    show(&state, refusal.status, refusal.reason, &refusal.message, &framing)
+    let mut shown = show(&state, refusal.status, refusal.reason, &refusal.message, &framing);
+    if let Some(wait) = refusal.retry_after {
+        shown.headers_mut().insert(header::RETRY_AFTER, wait.into());
+    }
+    shown
 }
 
 fn show(state: &AppState, status: StatusCode, code: &str, message: &str, framing: &Framing) -> Response {

@@ -14,7 +14,7 @@ use crate::{
         AppState,
         headers::{Framing, page, see_other},
     },
-    model::{Attempt, Road, Scheme, Session, Surface, redirect::Origin},
+    model::{Access, Attempt, Road, Scheme, Session, Surface, redirect::Origin},
 };
 
 type Answer = Result<Response, PageRefusal>;
@@ -142,8 +142,9 @@ async fn show_catalog(state: &AppState, session: &Session, handle: String, query
         cursor: query.cursor.clone(),
         limit: PAGE_SIZE,
         connected_first: true,
+        ..IntegrationQuery::default()
     };
-    let found = state.engine.find_integrations(session, &wanted).await?;
+    let found = state.engine.find_integrations(&Access::from(session), &wanted).await?;
     let notice = present::notice(&workspace, query.notice.as_deref(), query.app.as_deref());
     let mut shell = present::shell(state, &workspace, Some(&session.customer), session.surface, Some(handle));
     shell.title = text::INTEGRATIONS.to_owned();
@@ -165,13 +166,14 @@ async fn show_app(
     query: &PageQuery,
 ) -> Answer {
     let workspace = state.engine.workspace(session.workspace).await?;
-    let (view, connections) = state.engine.integration(session, key).await?;
+    let (view, connections) = state.engine.integration(&Access::from(session), key).await?;
     let again = query
         .connection
         .as_ref()
         .and_then(|id| connections.iter().find(|connection| connection.id.to_string() == *id));
     let notice = present::notice(&workspace, query.notice.as_deref(), Some(&view.integration.key));
-    let shown = present::app(state, &view, &connections, query.option.as_deref(), again, notice);
+    let signed = session.sealed_parameters.is_some();
+    let shown = present::app(state, &view, &connections, query.option.as_deref(), again, notice, signed);
     let mut shell = present::shell(state, &workspace, Some(&session.customer), session.surface, Some(handle));
     shell.title = view.name.clone();
     framed(&mut shell, query, &workspace);
@@ -184,6 +186,12 @@ pub async fn ask(
     Path(ticket): Path<String>,
     Query(query): Query<PageQuery>,
 ) -> Answer {
+    if let Some(choosing) = state.engine.choosing(&ticket).await? {
+        let (mut shell, framing) = shown_for(&state, &choosing.attempt, &choosing.workspace, &query).await;
+        shell.title = choosing.view.name.clone();
+        let view = present::choose(&state, &choosing, &ticket);
+        return Ok(page(StatusCode::OK, pages::choose(&shell, &view), &framing));
+    }
     let asked = state.engine.ask(&ticket, query.option.as_deref()).await?;
     let (mut shell, framing) = shown_for(&state, &asked.attempt, &asked.workspace, &query).await;
     let view = present::ask(&state, &asked, &ticket, &shell);

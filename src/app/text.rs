@@ -3,9 +3,11 @@
 //! Plain words for somebody who comes here once a month. Knows no HTML: what it returns is raw
 //! text. Sentences about a provider's own answer come from the engine, not from here.
 
+mod reference;
 mod refusal;
 mod state;
 
+pub use reference::*;
 pub use refusal::{NOTHING_CHANGED, REFUSED_ACTIONS, Said, refusal};
 pub use state::*;
 
@@ -142,7 +144,17 @@ pub fn shares_unknown(workspace: &str, app: &str) -> String {
     format!("{workspace} will be able to use your {app} account on your behalf.")
 }
 
-/// Label of a form's one primary button.
+/// Heading of the page that lets choose.
+pub fn choose(workspace: &str) -> String {
+    format!("Which one should {workspace} use?")
+}
+
+/// Why the page asks.
+pub fn choose_why(app: &str, workspace: &str) -> String {
+    format!("Your {app} account gives access to several. {workspace} connects the one you choose.")
+}
+
+/// The label of the one primary button.
 pub fn submit(app: &str, leaves: bool, again: bool) -> String {
     match (leaves, again) {
         (true, _) => format!("Continue to {app}"),

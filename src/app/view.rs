@@ -4,10 +4,15 @@
 //! the engine, the store or the wire; every `String` is raw text and is escaped when rendered.
 //! No credential ever enters one of these structs: a secret field has no value, only `kept`.
 
+mod attempt;
+mod reference;
+
 use std::sync::Arc;
 
 use super::text;
 pub use crate::model::{Scheme, Surface};
+pub use attempt::{AskView, ChooseItem, ChooseView, ResultView};
+pub use reference::{AnswerRow, CallGroup, CallView, FieldRow, ObjectView, ReferenceView};
 
 /// Everything around a page's own content.
 #[derive(Clone, Default)]
@@ -314,56 +319,6 @@ pub struct FieldOption {
     pub label: String,
     /// Chosen.
     pub selected: bool,
-}
-
-/// The page `/connect/continue/{ticket}`: confirms, asks, or both.
-#[derive(Clone, Default)]
-pub struct AskView {
-    /// The app.
-    pub app: AppHead,
-    /// The workspace's name.
-    pub workspace: String,
-    /// The customer's name and id, in words.
-    pub customer: String,
-    /// It was started elsewhere: say whose page this is before anything is linked.
-    pub confirm: bool,
-    /// It renews a connection.
-    pub again: bool,
-    /// What the workspace will be able to do, in words.
-    pub shares: Vec<String>,
-    /// The form.
-    pub form: ConnectForm,
-    /// Small reference id.
-    pub reference: String,
-    /// Way out: address and label.
-    pub back: Option<(String, String)>,
-}
-
-/// How an attempt ended.
-#[derive(Clone, Default)]
-pub struct ResultView {
-    /// The app; `None` when the attempt is unknown.
-    pub app: Option<AppHead>,
-    /// Connected.
-    pub ok: bool,
-    /// `HubSpot is connected`.
-    pub headline: String,
-    /// What happened, in one sentence.
-    pub detail: String,
-    /// What to do next, in one sentence.
-    pub next_step: String,
-    /// Address of Try again.
-    pub try_again: Option<String>,
-    /// Way back: address and label.
-    pub back: Option<(String, String)>,
-    /// Small reference id; empty on success is fine.
-    pub reference: String,
-    /// JSON that the script posts to the opener.
-    pub outcome: Option<String>,
-    /// Exact origin `outcome` may go to; without it nothing is posted.
-    pub target_origin: Option<String>,
-    /// The script closes the window.
-    pub close: bool,
 }
 
 /// A page that says something and does nothing.

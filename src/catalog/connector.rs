@@ -88,9 +88,9 @@ pub struct Api {
 /// Paths to the upstream account's identity.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// Dotted path to a stable id.
+    /// Dotted path to a stable id, or the name of a kept value.
     pub id: String,
-    /// Dotted path to something a person recognises.
+    /// Dotted path or name of something a person recognises.
     pub label: Option<String>,
     /// Which reply holds them.
     pub from: AccountFrom,
@@ -104,6 +104,10 @@ pub enum AccountFrom {
     Test,
     /// The token reply.
     Token,
+    /// The claims of the token reply's `id_token`, which came straight from the provider.
+    IdToken,
+    /// A value that some `keep` kept; the label may also stand in the reply to `api.test`.
+    Kept,
 }
 
 /// Which reply means that credentials ran out.

@@ -63,10 +63,16 @@ impl HostPattern {
                     && host
                         .strip_suffix(suffix.as_str())
                         .and_then(|labels| labels.strip_suffix('.'))
-                        .is_some_and(|labels| !labels.is_empty())
+                        .is_some_and(|labels| labels.split('.').all(is_label))
             }
         }
     }
+}
+
+/// A label as host names have it: an address may hold odder ones, such as an empty one or `*`.
+fn is_label(label: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    !label.is_empty() && label.bytes().all(plain)
 }
 
 /// A host as it stands in a parsed address; refuses what an address would change or refuse.
@@ -136,6 +142,9 @@ mod tests {
             "https://a.zendesk.com./",
             "https://a.zendesk.com:8443/",
             "http://a.zendesk.com/",
+            "https://.a.zendesk.com/",
+            "https://a..zendesk.com/",
+            "https://*.zendesk.com/",
         ] {
             assert!(!matches("*.zendesk.com", url), "{url}");
         }

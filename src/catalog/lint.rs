@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 
 use url::Url;
 
-use self::templates::{Role, Used};
+use self::{
+    names::Names,
+    templates::{Role, Used},
+};
 use super::{
     connector::{AccountFrom, Api, AuthOption, AuthType, Connector, Parameter},
     host::{HostPattern, admits},
@@ -18,6 +21,13 @@ use super::{
 
 mod names;
 mod templates;
+
+/// Every template of an option and of the API it calls.
+pub(super) fn templates_of(option: &AuthOption, api: &Api) -> Vec<Template> {
+    let mut used = templates::of_api(api, "");
+    used.extend(templates::of_option(option, "", api));
+    used.into_iter().map(|used| used.template).collect()
+}
 
 /// Fills in what follows from the rest: the hosts of an `[api]` that names none.
 pub(super) fn complete(connector: &mut Connector, file: &File) -> Result<(), ConnectorError> {
@@ -110,7 +120,34 @@ pub(super) fn check(connector: &Connector, file: &File) -> Result<(), ConnectorE
     Ok(())
 }
 
+/// The same for the product's own API, where nothing is typed and no browser goes anywhere.
+pub(super) fn check_your_app(connector: &Connector, file: &File) -> Result<(), ConnectorError> {
+    for (index, option) in connector.auth.iter().enumerate() {
+        let prefix = format!("auth[{index}]");
+        let needed: &[&str] = match option.kind {
+            AuthType::OAuth2 | AuthType::ClientCredentials | AuthType::TokenExchange => &["token"],
+            AuthType::Jwt => &["jwt"],
+            _ => &[],
+        };
+        check_needed(option, needed, &prefix, file)?;
+        check_use(connector, option, &prefix, file)?;
+    }
+    Ok(())
+}
+
 fn check_option(
+    connector: &Connector,
+    option: &AuthOption,
+    prefix: &str,
+    file: &File,
+) -> Result<(), ConnectorError> {
+    check_fields(option, prefix, file)?;
+    check_parts(option, prefix, file)?;
+    check_use(connector, option, prefix, file)
+}
+
+/// What an option says about calls.
+fn check_use(
     connector: &Connector,
     option: &AuthOption,
     prefix: &str,
@@ -118,9 +155,6 @@ fn check_option(
 ) -> Result<(), ConnectorError> {
     let Some(api) = option.api.as_ref().or(connector.api.as_ref()) else { return Ok(()) };
     let api_key = if option.api.is_some() { format!("{prefix}.api") } else { "api".to_owned() };
-    check_fields(option, prefix, file)?;
-    check_parts(option, prefix, file)?;
-
     let mut used = templates::of_api(api, &api_key);
     used.extend(templates::of_option(option, prefix, api));
     let known = names::of(connector, option, api, prefix, file)?;
@@ -130,7 +164,7 @@ fn check_option(
         }
         for name in one.template.names() {
             known.check(name, option).map_err(|reason| file.refuse(&one.key, reason))?;
-            if one.browser && names::is_secret(name, option) {
+            if one.browser && known.is_secret(name, option) {
                 return Err(file.refuse(&one.key, format!("would show `{{{{{name}}}}}` to the browser")));
             }
         }
@@ -139,7 +173,8 @@ fn check_option(
         }
     }
     check_open_hosts(connector, option, api, &api_key, file)?;
-    check_credential(option, prefix, &used, file)?;
+    check_credential(option, prefix, &used, &known, file)?;
+    check_signed_subject(option, prefix, file)?;
     if api.account.as_ref().is_some_and(|account| account.from == AccountFrom::Test) && api.test.is_none() {
         return Err(
             file.refuse(&format!("{api_key}.account"), "needs `test` beside it, or `from = \"token\"`")
@@ -200,8 +235,9 @@ fn check_open_hosts(
     if !api.open_hosts || !has_client || own_client.is_some_and(|secret| !uses(secret, "client.secret")) {
         return Ok(());
     }
-    for request in
-        [&option.request_token, &option.token, &option.exchange, &option.revoke].into_iter().flatten()
+    for request in [&option.request_token, &option.par, &option.token, &option.exchange, &option.revoke]
+        .into_iter()
+        .flatten()
     {
         let template = request.address(api);
         let slots = template.slots().unwrap_or_default();
@@ -225,14 +261,6 @@ fn uses(template: &Template, wanted: &str) -> bool {
 
 /// What each method cannot do without.
 fn check_parts(option: &AuthOption, prefix: &str, file: &File) -> Result<(), ConnectorError> {
-    let has = |name: &str| match name {
-        "authorize" => option.authorize.is_some(),
-        "token" => option.token.is_some(),
-        "request_token" => option.request_token.is_some(),
-        "jwt" => option.jwt.is_some(),
-        "url" => option.url.is_some(),
-        _ => !option.fields.is_empty(),
-    };
     let needed: &[&str] = match option.kind {
         AuthType::OAuth2 => &["authorize", "token"],
         AuthType::OAuth1 if option.token_static.is_some() => &[],
@@ -244,12 +272,12 @@ fn check_parts(option: &AuthOption, prefix: &str, file: &File) -> Result<(), Con
         AuthType::Proxy => &["url"],
         AuthType::MembraneToken => &[],
     };
-    if let Some(name) = needed.iter().find(|name| !has(name)) {
-        let reason = format!("is missing; type {} cannot work without it", type_name(option.kind));
-        return Err(file.refuse(&format!("{prefix}.{name}"), reason));
-    }
+    check_needed(option, needed, prefix, file)?;
     if option.refresh.is_some() && option.token.is_none() {
         return Err(file.refuse(&format!("{prefix}.refresh"), "needs `token` beside it"));
+    }
+    if option.par.is_some() && option.authorize.is_none() {
+        return Err(file.refuse(&format!("{prefix}.par"), "needs `authorize` beside it"));
     }
     let asks = !option.scopes.default.is_empty() || !option.scopes.params.is_empty();
     if asks && !option.scopes.supported {
@@ -258,15 +286,59 @@ fn check_parts(option: &AuthOption, prefix: &str, file: &File) -> Result<(), Con
     Ok(())
 }
 
+fn check_needed(
+    option: &AuthOption,
+    needed: &[&str],
+    prefix: &str,
+    file: &File,
+) -> Result<(), ConnectorError> {
+    let has = |name: &str| match name {
+        "authorize" => option.authorize.is_some(),
+        "token" => option.token.is_some(),
+        "request_token" => option.request_token.is_some(),
+        "jwt" => option.jwt.is_some(),
+        "url" => option.url.is_some(),
+        _ => !option.fields.is_empty(),
+    };
+    let Some(name) = needed.iter().find(|name| !has(name)) else { return Ok(()) };
+    let reason = format!("is missing; type {} cannot work without it", type_name(option.kind));
+    Err(file.refuse(&format!("{prefix}.{name}"), reason))
+}
+
+/// With a key of the developer's, whoever is named in the assertion is acted for. So neither what a
+/// customer types nor what a browser brings back may name it.
+fn check_signed_subject(option: &AuthOption, prefix: &str, file: &File) -> Result<(), ConnectorError> {
+    let Some(jwt) = option.jwt.as_ref().filter(|_| option.kind == AuthType::Jwt) else { return Ok(()) };
+    let typed =
+        |name: &str| option.fields.iter().any(|field| field.name == name || names::is_part(field, name));
+    if jwt.key.names().any(typed) {
+        return Ok(());
+    }
+    let chosen = |name: &str| typed(name) || option.callback.keep.contains_key(name);
+    let said = jwt.claims.iter().chain(&jwt.header).flat_map(|(_, template)| template.names());
+    let called = option.token.iter().flat_map(super::connector::Request::names);
+    match said.map(str::to_owned).chain(called).find(|name| chosen(name)) {
+        Some(name) => {
+            let reason = format!(
+                "lets the customer choose by `{{{{{name}}}}}` whose data the developer's key opens: take it from a \
+                 `signed` parameter, or sign in with oauth2 and find it with `discover`"
+            );
+            Err(file.refuse(&format!("{prefix}.jwt"), reason))
+        }
+        None => Ok(()),
+    }
+}
+
 /// A credential must reach the API somehow.
 fn check_credential(
     option: &AuthOption,
     prefix: &str,
     used: &[Used],
+    known: &Names,
     file: &File,
 ) -> Result<(), ConnectorError> {
     let carries =
-        |one: &&Used| one.carries && one.template.names().any(|name| names::is_credential(name, option));
+        |one: &&Used| one.carries && one.template.names().any(|name| known.is_credential(name, option));
     if option.usage.sign || option.kind == AuthType::Proxy || used.iter().any(|one| carries(&one)) {
         return Ok(());
     }
@@ -310,6 +382,9 @@ fn check_fields(option: &AuthOption, prefix: &str, file: &File) -> Result<(), Co
 
 fn check_parameter(name: &str, parameter: &Parameter, file: &File) -> Result<(), ConnectorError> {
     let key = format!("parameters.{name}");
+    if name == "scopes" && parameter.schema.get("type").is_none_or(|kind| kind != "array") {
+        return Err(file.refuse(&key, "is a list of scopes in every connector: `type` must be \"array\""));
+    }
     let built = jsonschema::options()
         .with_pattern_options(jsonschema::PatternOptions::regex())
         .build(&parameter.schema);

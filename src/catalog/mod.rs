@@ -14,6 +14,7 @@ pub mod host;
 pub mod input;
 mod lint;
 pub mod logo;
+pub mod parameters;
 pub mod parse;
 pub mod search;
 pub mod template;
@@ -103,9 +104,23 @@ impl Connector {
         }
     }
 
+    /// Whether any template of `option`, or of the API it calls, uses `{{name}}`.
+    pub fn uses(&self, option: &AuthOption, name: &str) -> bool {
+        let api = self.api_for(option).cloned().unwrap_or_default();
+        lint::templates_of(option, &api).iter().any(|template| template.names().any(|known| known == name))
+    }
+
     /// How the API is reached with `option`: its own table, or else the connector's.
     pub fn api_for<'c>(&'c self, option: &'c AuthOption) -> Option<&'c Api> {
         option.api.as_ref().or(self.api.as_ref())
+    }
+}
+
+impl AuthOption {
+    /// Whether the value of `{{name}}` is a private key: a text of many lines.
+    pub fn signs_with(&self, name: &str) -> bool {
+        let is_key = |jwt: &connector::Jwt| jwt.key.names().any(|known| known == name);
+        self.jwt.as_ref().is_some_and(|jwt| is_key(jwt) && !jwt.algorithm.starts_with("HS"))
     }
 }
 
@@ -127,13 +142,15 @@ impl Request {
         }
     }
 
-    /// Whether its parameters, headers, basic credentials or body use `{{name}}`. A revoke call
-    /// that places the token itself is sent as written, without the standard parameters.
-    pub fn mentions(&self, name: &str) -> bool {
+    /// Every name its templates use, the address's too; some twice.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        let (Target::Url(target) | Target::Path(target)) = &self.target;
         let basic = self.basic.iter().flat_map(|basic| [&basic.username, &basic.password]);
         let listed = self.params.iter().chain(&self.headers).map(|(_, template)| template);
-        listed.chain(basic).any(|template| template.names().any(|known| known == name))
-            || self.body.as_ref().is_some_and(|body| template::json_mentions(body, name))
+        let texts = std::iter::once(target).chain(listed).chain(basic);
+        let mut names: Vec<String> = texts.flat_map(Template::names).map(str::to_owned).collect();
+        names.extend(self.body.iter().flat_map(template::json_names));
+        names.into_iter()
     }
 }
 

@@ -20,8 +20,10 @@ mod auth;
 mod field;
 pub(super) mod reader;
 mod request;
+mod your_app;
 
 pub(super) use auth::type_name;
+pub use your_app::{YOUR_APP, your_app};
 
 /// Categories a connector can be in.
 pub const CATEGORIES: &[&str] = &[
@@ -207,7 +209,12 @@ fn api(item: &Item<'_>) -> Result<Api, ConnectorError> {
 
 fn account(item: &Item<'_>) -> Result<Account, ConnectorError> {
     let table = item.table()?;
-    let sources = &[("test", AccountFrom::Test), ("token", AccountFrom::Token)];
+    let sources = &[
+        ("test", AccountFrom::Test),
+        ("token", AccountFrom::Token),
+        ("id_token", AccountFrom::IdToken),
+        ("kept", AccountFrom::Kept),
+    ];
     let account = Account {
         id: table.need("id", Item::text)?,
         label: table.read("label", Item::text)?,

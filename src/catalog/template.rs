@@ -192,15 +192,15 @@ pub fn render_json(body: &Value, values: &dyn Values) -> Result<Value, TemplateE
     })
 }
 
-/// Whether a string of a JSON value uses `{{name}}`.
-pub(super) fn json_mentions(body: &Value, name: &str) -> bool {
+/// The names that the strings of a JSON body use; some twice.
+pub(super) fn json_names(body: &Value) -> Vec<String> {
     match body {
         Value::String(text) => {
-            Template::parse(text).is_ok_and(|found| found.names().any(|known| known == name))
+            Template::parse(text).map(|found| found.names().map(str::to_owned).collect()).unwrap_or_default()
         }
-        Value::Array(items) => items.iter().any(|item| json_mentions(item, name)),
-        Value::Object(members) => members.values().any(|member| json_mentions(member, name)),
-        _ => false,
+        Value::Array(items) => items.iter().flat_map(json_names).collect(),
+        Value::Object(members) => members.values().flat_map(json_names).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     input,
     template::Values,
 };
-use crate::model::Secret;
+use crate::model::{Parameters, Secret};
 
 /// Names and values for one call. Not `Debug`: it may hold secrets.
 #[derive(Clone, Default)]
@@ -57,9 +57,15 @@ impl Namespace {
 
     /// Adds the connector parameters: each as `param.NAME`, and what its value sets. A parameter
     /// without a value has its schema's default.
-    pub fn parameters(&mut self, connector: &Connector, given: &Map<String, Value>) {
+    pub fn parameters(&mut self, connector: &Connector, given: &Parameters) {
         for (name, parameter) in &connector.parameters {
-            let Some(value) = given.get(name).or_else(|| parameter.schema.get("default")) else { continue };
+            if let Some(secret) = given.secret.get(name) {
+                self.values.insert(format!("param.{name}"), secret.clone());
+                continue;
+            }
+            let Some(value) = given.plain.get(name).or_else(|| parameter.schema.get("default")) else {
+                continue;
+            };
             let text = match value {
                 Value::String(text) => text.clone(),
                 Value::Null | Value::Array(_) | Value::Object(_) => continue,
@@ -70,6 +76,11 @@ impl Namespace {
             }
             self.set(&format!("param.{name}"), &text);
         }
+    }
+
+    /// Adds a token signed by us.
+    pub fn jwt(&mut self, token: &Secret<String>) {
+        self.values.insert("jwt".to_owned(), token.clone());
     }
 
     /// Adds `customer.id`, `customer.name` and `customer.fields.*`; only single values can be used.
@@ -153,7 +164,7 @@ field = [{ name = "key", title = "Key", secret = true }, { name = "team", title 
 
         for (given, host) in [(json!({}), "a.example.com"), (json!({ "zone": "b" }), "b.example.com")] {
             let mut values = Namespace::new();
-            values.parameters(&connector, &object(given));
+            values.parameters(&connector, &Parameters { plain: object(given), ..Parameters::default() });
 
             assert_eq!(base.render_url(&values).map(String::from), Ok(format!("https://{host}/v1")));
             assert_eq!(values.value("param.zone").as_deref(), Some(&host[..1]));

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{ConfigError, Environment};
 use crate::{
-    engine::{DesiredIntegration, DesiredKey, DesiredWorkspace},
+    engine::{DesiredIntegration, DesiredKey, DesiredWorkspace, DesiredYourApp, check_theme},
     model::{
         IntegrationSettings, Scheme, Secret, Theme, WorkspaceId, WorkspaceSettings,
         workspace::DEFAULT_MAX_TOKEN_LIFETIME,
@@ -40,6 +40,10 @@ pub(super) struct Server {
     pub(super) sandbox: Option<bool>,
     pub(super) sandbox_url: Option<String>,
     pub(super) egress_allow: Option<Vec<String>>,
+    pub(super) trusted_proxies: Option<Vec<String>>,
+    pub(super) forwarded_header: Option<String>,
+    pub(super) metrics_token: Option<String>,
+    pub(super) limits: super::limits::Section,
 }
 
 #[derive(Deserialize)]
@@ -57,9 +61,17 @@ struct Workspace {
     #[serde(default)]
     allow_tokens_without_exp: bool,
     #[serde(default)]
+    require_signed_parameters: bool,
+    #[serde(default)]
+    allow_credentials_read: bool,
+    confirm_redirect: Option<String>,
+    #[serde(default)]
     theme: ThemeSection,
     #[serde(default)]
     integration: Vec<Integration>,
+    #[serde(default)]
+    webhooks: Vec<super::webhooks::Webhook>,
+    your_app: Option<super::your_app::YourApp>,
 }
 
 #[derive(Deserialize)]
@@ -84,6 +96,7 @@ struct Integration {
     key: String,
     connector: Option<String>,
     name: Option<String>,
+    description: Option<String>,
     logo: Option<String>,
     featured: Option<bool>,
     client_id: Option<String>,
@@ -199,27 +212,26 @@ impl Base<'_> {
             allowed_origins: section.allowed_origins,
             max_token_lifetime_seconds: lifetime.as_secs(),
             allow_tokens_without_exp: section.allow_tokens_without_exp,
+            require_signed_parameters: section.require_signed_parameters,
+            allow_credentials_read: section.allow_credentials_read,
+            confirm_redirect: section.confirm_redirect.filter(|page| !page.is_empty()),
             theme: self.theme(&place, section.theme)?,
             ..WorkspaceSettings::default()
         };
         let integrations =
             section.integration.into_iter().map(|one| self.integration(one)).collect::<Result<_, _>>()?;
+        let webhooks = section.webhooks.into_iter().map(super::webhooks::desired).collect::<Result<_, _>>();
+        let webhooks = webhooks.map_err(|reason| self.wrong(format!("{place}: {reason}")))?;
         let name = section.name.unwrap_or_else(|| section.key.clone());
-        Ok(DesiredWorkspace { id, key: section.key, name, settings, keys, integrations })
+        let your_app = section.your_app.map(|section| self.your_app(section)).transpose()?;
+        Ok(DesiredWorkspace { id, key: section.key, name, settings, keys, integrations, webhooks, your_app })
     }
 
     fn theme(&self, place: &str, section: ThemeSection) -> Result<Theme, ConfigError> {
-        let is_color = |text: &String| {
-            text.len() == 7 && text.starts_with('#') && text[1..].bytes().all(|byte| byte.is_ascii_hexdigit())
-        };
-        if let Some(bad) = section.accent.as_ref().filter(|accent| !is_color(accent)) {
-            return Err(self.wrong(format!("{place}: theme.accent: `{bad}` is not a colour such as #3366ff")));
-        }
-        if let Some(bad) = section.radius.filter(|radius| *radius > 24) {
-            return Err(self.wrong(format!("{place}: theme.radius: {bad} is more than 24 (pixels)")));
-        }
         let logo = section.logo.map(|path| self.picture(place, &path)).transpose()?;
-        Ok(Theme { accent: section.accent, radius: section.radius, logo, scheme: section.scheme })
+        let theme = Theme { accent: section.accent, radius: section.radius, logo, scheme: section.scheme };
+        check_theme(&theme).map_err(|error| self.wrong(format!("{place}: {error}")))?;
+        Ok(theme)
     }
 
     fn integration(&self, section: Integration) -> Result<DesiredIntegration, ConfigError> {
@@ -235,15 +247,24 @@ impl Base<'_> {
         Ok(DesiredIntegration {
             settings: IntegrationSettings {
                 name: section.name,
+                description: section.description,
                 logo,
                 featured: section.featured,
                 client_id: section.client_id.filter(|id| !id.is_empty()),
                 scopes: section.scopes,
-                connector_parameters: section.connector_parameters,
+                connector_parameters: section
+                    .connector_parameters
+                    .into_iter()
+                    .map(|(name, value)| Ok((name, self.parameter(value)?)))
+                    .collect::<Result<_, ConfigError>>()?,
                 sandbox: section.sandbox,
                 oauth_callback_uri: section.oauth_callback_uri,
             },
-            client_secret: section.client_secret.filter(|secret| !secret.is_empty()).map(Secret::new),
+            client_secret: section
+                .client_secret
+                .filter(|secret| !secret.is_empty())
+                .map(|secret| self.text_or_file(secret).map(Secret::new))
+                .transpose()?,
             connector: connector.strip_prefix("file:").unwrap_or(&connector).to_owned(),
             connector_source,
             key: section.key,
@@ -264,6 +285,26 @@ impl Base<'_> {
             return Err(self.wrong(format!("{place}: logo: {path} is neither SVG nor PNG")));
         };
         Ok(format!("data:{media_type};base64,{}", STANDARD.encode(bytes)))
+    }
+
+    /// A parameter's value; `file:PATH` is the text of that file, for private keys.
+    fn parameter(&self, value: Value) -> Result<Value, ConfigError> {
+        match value {
+            Value::String(text) => self.text_or_file(text).map(Value::String),
+            other => Ok(other),
+        }
+    }
+
+    fn your_app(&self, mut section: super::your_app::YourApp) -> Result<DesiredYourApp, ConfigError> {
+        section.client_secret = section.client_secret.map(|text| self.text_or_file(text)).transpose()?;
+        Ok(section.into())
+    }
+
+    fn text_or_file(&self, text: String) -> Result<String, ConfigError> {
+        match text.strip_prefix("file:") {
+            Some(path) => self.side_text(path),
+            None => Ok(text),
+        }
     }
 
     fn side_text(&self, path: &str) -> Result<String, ConfigError> {

@@ -5,17 +5,26 @@
 
 mod file;
 mod keys;
+mod limits;
+mod webhooks;
+mod your_app;
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
 
+use ipnet::IpNet;
 use url::Url;
 
 pub use keys::{encryption_keys, key_path};
+pub use limits::Limits;
 
-use crate::{engine::DesiredWorkspace, model::Secret};
+use crate::{
+    engine::DesiredWorkspace,
+    http::{ForwardedHeader, TrustedProxies},
+    model::Secret,
+};
 
 /// Where the server listens unless told otherwise.
 const LISTEN: &str = "127.0.0.1:7080";
@@ -23,6 +32,8 @@ const LISTEN: &str = "127.0.0.1:7080";
 const DATABASE: &str = "sqlite:data/hitchpost.db";
 /// The file that is read when it is there and none was named.
 const FILE: &str = "hitchpost.toml";
+/// Shortest `metrics_token`, characters.
+const METRICS_TOKEN_MIN: usize = 16;
 
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +110,7 @@ pub struct Config {
 }
 
 /// `[server]`. Each can be set as `HITCHPOST_<KEY>`, which wins over the file.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ServerConfig {
     /// `listen`: address and port; port 0 takes a free one.
     pub listen: SocketAddr,
@@ -113,6 +124,10 @@ pub struct ServerConfig {
     pub sandbox_url: Option<Url>,
     /// `egress_allow`: `host:port` that may be called although it is not public.
     pub egress_allow: Vec<String>,
+    /// `metrics_token`: what opens `/metrics`; none opens it to this machine.
+    pub metrics_token: Option<Secret<String>>,
+    /// `[server.limits]`, `trusted_proxies` and `forwarded_header`.
+    pub limits: Limits,
 }
 
 /// Where everything is kept.
@@ -140,6 +155,15 @@ impl Environment {
     /// One made up, for tests.
     pub fn of(pairs: &[(&str, &str)]) -> Self {
         Self(pairs.iter().map(|(name, value)| ((*name).to_owned(), Secret::from(*value))).collect())
+    }
+
+    /// Names of variables that begin like this and are set.
+    fn names_with(&self, prefix: &str) -> Vec<&str> {
+        let mut names: Vec<_> =
+            self.0.keys().map(String::as_str).filter(|name| name.starts_with(prefix)).collect();
+        names.retain(|name| self.get(name).is_some());
+        names.sort_unstable();
+        names
     }
 
     /// The value of a variable; empty counts as not set.
@@ -185,12 +209,7 @@ impl ServerConfig {
             })
             .transpose()?;
         let (name, allow) = pick("egress_allow", section.egress_allow.map(|entries| entries.join(",")));
-        let egress_allow: Vec<String> = allow
-            .iter()
-            .flat_map(|text| text.split(','))
-            .map(|entry| entry.trim().to_owned())
-            .filter(|entry| !entry.is_empty())
-            .collect();
+        let egress_allow: Vec<String> = listed(allow.as_deref()).map(str::to_owned).collect();
         if let Some(bad) = egress_allow.iter().find(|entry| !is_host_and_port(entry)) {
             return Err(setting(&name, format!("`{bad}` is not a host and port such as 127.0.0.1:9000")));
         }
@@ -198,7 +217,39 @@ impl ServerConfig {
         let public_url = public_url.map(|text| base_url(&name, &text)).transpose()?;
         let (name, sandbox_url) = pick("sandbox_url", section.sandbox_url);
         let sandbox_url = sandbox_url.map(|text| base_url(&name, &text)).transpose()?;
-        Ok(Self { listen, public_url, database, sandbox, sandbox_url, egress_allow })
+        let (name, header) = pick("forwarded_header", section.forwarded_header);
+        let header = forwarded_header(&name, header.as_deref())?;
+        let (name, proxies) = pick("trusted_proxies", section.trusted_proxies.map(|all| all.join(",")));
+        let networks =
+            listed(proxies.as_deref()).map(|entry| network(&name, entry)).collect::<Result<_, _>>()?;
+        let (name, token) = pick("metrics_token", section.metrics_token);
+        if token.as_ref().is_some_and(|token| token.len() < METRICS_TOKEN_MIN) {
+            return Err(setting(&name, format!("it needs at least {METRICS_TOKEN_MIN} characters")));
+        }
+        let limits = Limits::read(section.limits, environment, TrustedProxies { networks, header })?;
+        let metrics_token = token.map(Secret::new);
+        Ok(Self { listen, public_url, database, sandbox, sandbox_url, egress_allow, metrics_token, limits })
+    }
+}
+
+/// The entries of a list that is written with commas.
+fn listed(text: Option<&str>) -> impl Iterator<Item = &str> {
+    text.unwrap_or_default().split(',').map(str::trim).filter(|entry| !entry.is_empty())
+}
+
+/// `10.0.0.0/8`, or one address.
+fn network(name: &str, entry: &str) -> Result<IpNet, ConfigError> {
+    let one = || entry.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+    entry.parse().or_else(|_| one()).map_err(|_| {
+        setting(name, format!("`{entry}` is neither an address nor a network such as 10.0.0.0/8"))
+    })
+}
+
+fn forwarded_header(name: &str, text: Option<&str>) -> Result<ForwardedHeader, ConfigError> {
+    match text.map(str::to_ascii_lowercase).as_deref() {
+        None | Some("x-forwarded-for") => Ok(ForwardedHeader::XForwardedFor),
+        Some("forwarded") => Ok(ForwardedHeader::Forwarded),
+        Some(other) => Err(setting(name, format!("`{other}` is neither x-forwarded-for nor forwarded"))),
     }
 }
 

@@ -5,12 +5,16 @@ use std::sync::Arc;
 
 use super::{
     Engine, EngineError, IntegrationView, Next, WorkspaceView,
-    connect::{Course, invalid_input, leaves, plain_input, secret_names},
-    provider::Provider,
+    connect::{Course, invalid_input, plain_input, secret_names},
+    leaves,
+    settle::{Settled, is_typed},
 };
 use crate::{
-    catalog::{connector::AuthOption, input},
-    model::{Attempt, AttemptState, Credentials, Failure, FailureKey, Handle, credential::AttemptSecrets},
+    catalog::{connector::AuthOption, input, parameters::SCOPES},
+    model::{
+        Attempt, AttemptState, Credentials, Failure, FailureKey, Handle, Parameters, Progress,
+        progress::AttemptSecrets,
+    },
 };
 
 /// What a page needs to ask.
@@ -25,6 +29,8 @@ pub struct Ask {
     pub option: AuthOption,
     /// The next step is a page of the provider.
     pub leaves: bool,
+    /// What is asked for there.
+    pub scopes: Vec<String>,
 }
 
 /// What the customer answered.
@@ -42,7 +48,10 @@ impl Engine {
     pub async fn ask(&self, ticket: &str, option: Option<&str>) -> Result<Ask, EngineError> {
         let (attempt, course) = self.open_ticket(ticket, option).await?;
         let leaves = leaves(&course.option);
-        Ok(Ask { attempt, workspace: course.workspace, view: course.view, option: course.option, leaves })
+        let own = Parameters { plain: attempt.request.connector_parameters.clone(), ..Parameters::default() };
+        let scopes = own.list(SCOPES).unwrap_or_else(|| course.view.scopes(&course.option));
+        let Course { workspace, view, option } = course;
+        Ok(Ask { attempt, workspace, view, option, leaves, scopes })
     }
 
     /// Takes the answer. Asks again, with the same ticket, while something is wrong with it.
@@ -67,7 +76,7 @@ impl Engine {
                 attempt.request.input = checked.plain;
                 attempt.request.secret_input = secret_names(&course.option, &checked.secret);
                 attempt.request.problem = None;
-                let secrets = AttemptSecrets { pkce_verifier: None, input: checked.secret };
+                let secrets = AttemptSecrets { input: checked.secret, ..kept };
                 self.proceed(attempt, course, secrets, ticket).await
             }
             Err(errors) => {
@@ -89,30 +98,28 @@ impl Engine {
         if !self.store().consume_attempt(attempt.id, self.now()).await? {
             return Err(EngineError::NotOpen);
         }
-        let credentials = Credentials { input: secrets.input.clone(), ..Credentials::default() };
-        let provider = Provider::new(
-            self,
-            &course.workspace,
-            &course.view,
-            &course.option,
-            &attempt.customer,
-            &attempt.request.input,
-            &credentials,
-        )?;
-        match self.finish(&attempt, &course, &provider, &credentials, None, None).await? {
-            Ok((attempt, result)) => {
-                let outcome = self.outcome(attempt, &course, Some(result)).await?;
-                Ok(Next::Done(Box::new(outcome)))
-            }
+        match self.acquired(&attempt, &course, &secrets).await? {
             Err(failure) if attempt.request.own_form && failure.key != FailureKey::AccountMismatch => {
                 self.ask_again(attempt, &secrets, failure).await?;
                 Ok(Next::Ask(ticket))
             }
-            Err(failure) => {
-                let outcome = self.fail(attempt, &course, failure).await?;
-                Ok(Next::Done(Box::new(outcome)))
-            }
+            settled => self.arrive(attempt, &course, settled).await,
         }
+    }
+
+    async fn acquired(
+        &self,
+        attempt: &Attempt,
+        course: &Course,
+        secrets: &AttemptSecrets,
+    ) -> Result<Result<Settled, Failure>, EngineError> {
+        let credentials = Credentials { input: secrets.input.clone(), ..Credentials::default() };
+        let mut provider = self.provider_of_attempt(attempt, course, secrets, &credentials)?;
+        let mut progress = Progress { credentials, ..Progress::default() };
+        if let Err(error) = provider.acquire(&mut progress, self.now()).await {
+            return Ok(Err(error.failure(&course.view.name, is_typed(course))));
+        }
+        self.settle(attempt, course, secrets.clone(), provider, progress, 0).await
     }
 
     /// Puts the attempt back to its form, with what is wrong.
@@ -124,12 +131,13 @@ impl Engine {
     ) -> Result<(), EngineError> {
         // What the app refused is not worth keeping: the field is empty again.
         let refused = problem.key == FailureKey::TestFailed;
-        let secrets = if refused { &AttemptSecrets::default() } else { secrets };
+        let mut secrets = secrets.clone();
         if refused {
+            secrets.input.clear();
             attempt.request.secret_input.clear();
         }
         attempt.request.problem = Some(problem);
-        let sealed = self.seal_secrets(attempt.workspace, attempt.id, secrets);
+        let sealed = self.seal_secrets(attempt.workspace, attempt.id, &secrets);
         let kept =
             self.store().update_attempt(attempt.id, &attempt.request, Some(&sealed), self.now()).await?;
         kept.then_some(()).ok_or(EngineError::NotOpen)

@@ -3,16 +3,14 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    Engine, EngineError,
-    directory::{client_secret_place, secret_place},
+    DesiredWebhook, DesiredYourApp, Engine, EngineError, IntegrationView, WorkspaceView,
+    directory::secret_place, settings::check_settings,
 };
 use crate::{
-    catalog::{self, connector::Connector, parse::ConnectorError},
-    model::{
-        IntegrationId, IntegrationSettings, Secret, WorkspaceId, WorkspaceSettings, redirect::OriginPattern,
-    },
+    catalog::{parameters::ParameterError, parse::ConnectorError},
+    model::{IntegrationSettings, Secret, WorkspaceId, WorkspaceSettings},
     protocol::jwt::{PublicKey, check_secret},
-    store::{ApplyPlan, ApplyReport, IntegrationPlan, KeyPlan, WorkspacePlan},
+    store::{ApplyPlan, ApplyReport, KeyPlan, WorkspacePlan},
 };
 
 /// A workspace as somebody wants it.
@@ -29,6 +27,10 @@ pub struct DesiredWorkspace {
     pub keys: Vec<DesiredKey>,
     /// Its integrations in order.
     pub integrations: Vec<DesiredIntegration>,
+    /// Where its events are told.
+    pub webhooks: Vec<DesiredWebhook>,
+    /// How its own API is called.
+    pub your_app: Option<DesiredYourApp>,
 }
 
 /// A key that signs customers' tokens.
@@ -98,9 +100,27 @@ pub enum ConfigureError {
         /// What is wrong.
         error: Box<ConnectorError>,
     },
-    /// An origin that is none.
-    #[error("workspace `{workspace}`: allowed_origins: {reason}")]
-    Origin {
+    /// A connector parameter that is not declared, or does not fit.
+    #[error("integration `{integration}`: {}", listed(errors))]
+    Parameter {
+        /// The integration.
+        integration: String,
+        /// What is wrong, each with its path.
+        errors: Vec<ParameterError>,
+    },
+    /// Another setting that cannot be so.
+    #[error("integration `{integration}`: {setting}: {reason}")]
+    IntegrationSetting {
+        /// The integration.
+        integration: String,
+        /// Its name in the file.
+        setting: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A setting that cannot be so.
+    #[error("workspace `{workspace}`: {reason}")]
+    Setting {
         /// The workspace.
         workspace: String,
         /// What is wrong.
@@ -114,6 +134,16 @@ pub enum ConfigureError {
         /// What is wrong.
         reason: String,
     },
+    /// A webhook that cannot be so.
+    #[error("workspace `{workspace}`: webhook {webhook}: {reason}")]
+    Webhook {
+        /// The workspace.
+        workspace: String,
+        /// Its host, or its path of the product's own API.
+        webhook: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// Two workspaces share one OAuth client: consent given to one would count for the other.
     #[error("integration `{integration}`: another workspace uses the same client_id at `{connector}`")]
     SharedClient {
@@ -121,6 +151,14 @@ pub enum ConfigureError {
         integration: String,
         /// The connector.
         connector: String,
+    },
+    /// The product's own API cannot be called so.
+    #[error("workspace `{workspace}`: your_app: {fault}")]
+    YourApp {
+        /// The workspace.
+        workspace: String,
+        /// What is wrong, and at which key.
+        fault: super::YourAppFault,
     },
     /// The store or the vault.
     #[error(transparent)]
@@ -133,24 +171,45 @@ impl Engine {
     pub async fn configure(&self, desired: Vec<DesiredWorkspace>) -> Result<ApplyReport, ConfigureError> {
         check_unique("workspace", desired.iter().map(|workspace| workspace.key.as_str()))?;
         check_clients(&desired)?;
+        self.check_other_clients(&desired).await?;
         let mut plan = ApplyPlan::default();
-        for workspace in desired {
-            plan.workspaces.push(self.plan_workspace(workspace)?);
+        for mut workspace in desired {
+            let webhooks = std::mem::take(&mut workspace.webhooks);
+            let mut planned = self.plan_workspace(workspace)?;
+            planned.webhooks = self.plan_webhooks(planned.id, &planned.key, webhooks).await?;
+            plan.workspaces.push(planned);
         }
         let report = self.store().apply(&plan, self.now()).await.map_err(EngineError::from)?;
         self.forget_directory();
         Ok(report)
     }
 
+    /// The same against what is here and not in the file.
+    async fn check_other_clients(&self, desired: &[DesiredWorkspace]) -> Result<(), ConfigureError> {
+        let known = self.workspaces().await?;
+        for workspace in desired {
+            let others = known.iter().filter(|view| view.workspace.key != workspace.key);
+            let others: Vec<_> = others.flat_map(|view| stays(view, desired)).collect();
+            for integration in &workspace.integrations {
+                let is_same = |other: &&Arc<IntegrationView>| {
+                    other.integration.connector == integration.connector
+                        && other.integration.settings.client_id == integration.settings.client_id
+                };
+                if integration.settings.client_id.is_some() && others.iter().any(is_same) {
+                    return Err(shared(integration));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn plan_workspace(&self, desired: DesiredWorkspace) -> Result<WorkspacePlan, ConfigureError> {
         check_key("workspace", &desired.key)?;
         let id = desired.id.unwrap_or_else(|| WorkspaceId::of(&desired.key));
-        for origin in &desired.settings.allowed_origins {
-            OriginPattern::parse(origin).map_err(|error| ConfigureError::Origin {
-                workspace: desired.key.clone(),
-                reason: error.to_string(),
-            })?;
-        }
+        check_settings(&desired.settings).map_err(|error| ConfigureError::Setting {
+            workspace: desired.key.clone(),
+            reason: error.to_string(),
+        })?;
         let integrations = desired.integrations.iter().map(|integration| integration.key.as_str());
         check_unique("integration", integrations)?;
         let keys = desired
@@ -158,19 +217,28 @@ impl Engine {
             .into_iter()
             .enumerate()
             .map(|(number, key)| self.plan_key(id, &desired.key, number, key))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
         let integrations = desired
             .integrations
             .into_iter()
             .map(|integration| self.plan_integration(id, integration))
             .collect::<Result<_, _>>()?;
+        let can_sign = keys.iter().any(|key| matches!(key, KeyPlan::Secret { .. }));
+        let your_app = desired
+            .your_app
+            .map(|your_app| self.plan_your_app(id, &desired.name, can_sign, your_app))
+            .transpose()
+            .map_err(|fault| ConfigureError::YourApp { workspace: desired.key.clone(), fault })?;
+        let (your_app, sealed_your_app) = your_app.unzip();
         Ok(WorkspacePlan {
             id,
             key: desired.key,
             name: desired.name,
-            settings: desired.settings,
+            settings: WorkspaceSettings { your_app, ..desired.settings },
+            sealed_your_app,
             keys,
             integrations,
+            webhooks: Vec::new(),
         })
     }
 
@@ -198,58 +266,18 @@ impl Engine {
             }
         }
     }
-
-    fn plan_integration(
-        &self,
-        workspace: WorkspaceId,
-        desired: DesiredIntegration,
-    ) -> Result<IntegrationPlan, ConfigureError> {
-        check_key("integration", &desired.key)?;
-        if desired.key == "confirm" {
-            return Err(ConfigureError::ReservedKey);
-        }
-        self.connector(&desired)?;
-        let id = IntegrationId::of(workspace, &desired.key);
-        let row = id.to_string();
-        let sealed_client_secret = desired.client_secret.map(|secret| {
-            self.vault().seal(client_secret_place(workspace, &row), secret.expose().as_bytes()).0
-        });
-        Ok(IntegrationPlan {
-            id,
-            key: desired.key,
-            connector: desired.connector,
-            connector_source: desired.connector_source,
-            settings: desired.settings,
-            sealed_client_secret,
-        })
-    }
-
-    fn connector(&self, desired: &DesiredIntegration) -> Result<Arc<Connector>, ConfigureError> {
-        if let Some(source) = &desired.connector_source {
-            return catalog::parse::connector(&desired.key, &desired.connector, source)
-                .map(Arc::new)
-                .map_err(|error| ConfigureError::Connector {
-                    integration: desired.key.clone(),
-                    error: Box::new(error),
-                });
-        }
-        self.catalog().get(&desired.connector).cloned().ok_or_else(|| {
-            let begins =
-                |key: &str| key.starts_with(desired.connector.get(..3).unwrap_or(&desired.connector));
-            let near = self.catalog().iter().find(|connector| begins(&connector.key));
-            ConfigureError::UnknownConnector {
-                integration: desired.key.clone(),
-                connector: desired.connector.clone(),
-                hint: near.map(|near| format!(" (did you mean `{}`?)", near.key)).unwrap_or_default(),
-            }
-        })
-    }
 }
 
-fn check_key(place: &'static str, key: &str) -> Result<(), ConfigureError> {
+pub(super) fn check_key(place: &'static str, key: &str) -> Result<(), ConfigureError> {
     let fits = (1..=64).contains(&key.len())
         && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     fits.then_some(()).ok_or_else(|| ConfigureError::BadKey { place, key: key.to_owned() })
+}
+
+fn listed(errors: &[ParameterError]) -> String {
+    let in_file = |path: &str| path.replace("connectorParameters", "connector_parameters");
+    let each = errors.iter().map(|error| format!("{}: {}", in_file(&error.path), error.message));
+    each.collect::<Vec<_>>().join(" ")
 }
 
 fn check_unique<'k>(place: &'static str, keys: impl Iterator<Item = &'k str>) -> Result<(), ConfigureError> {
@@ -269,12 +297,32 @@ fn check_clients(desired: &[DesiredWorkspace]) -> Result<(), ConfigureError> {
             let Some(client_id) = &integration.settings.client_id else { continue };
             let owner = owners.entry((&integration.connector, client_id)).or_insert(&workspace.key);
             if *owner != workspace.key {
-                return Err(ConfigureError::SharedClient {
-                    integration: integration.key.clone(),
-                    connector: integration.connector.clone(),
-                });
+                return Err(shared(integration));
             }
         }
     }
     Ok(())
+}
+
+fn shared(integration: &DesiredIntegration) -> ConfigureError {
+    ConfigureError::SharedClient {
+        integration: integration.key.clone(),
+        connector: integration.connector.clone(),
+    }
+}
+
+/// The integrations of a workspace that are offered after the file is applied, beside those in it.
+fn stays<'v>(
+    view: &'v WorkspaceView,
+    desired: &[DesiredWorkspace],
+) -> impl Iterator<Item = &'v Arc<IntegrationView>> {
+    let in_file = desired.iter().find(|workspace| workspace.key == view.workspace.key);
+    let named: Option<Vec<String>> =
+        in_file.map(|workspace| workspace.integrations.iter().map(|one| one.key.clone()).collect());
+    view.integrations.iter().filter(move |other| {
+        let Some(named) = &named else { return !other.integration.hidden };
+        !other.integration.hidden
+            && !other.integration.record.of_file
+            && !named.contains(&other.integration.key)
+    })
 }

@@ -5,19 +5,15 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use url::Url;
+use serde_json::{Map, Value};
 
-use super::{Engine, EngineError, IntegrationView, Outcome, WorkspaceView, provider::Provider};
+use super::{Act, Departure, Engine, EngineError, IntegrationView, Outcome, WorkspaceView, leaves};
 use crate::{
-    catalog::{
-        connector::{AuthOption, AuthType},
-        input,
-    },
+    catalog::{connector::AuthOption, input},
     model::{
-        Attempt, AttemptId, AttemptRequest, ConnectionId, ConnectionState, Credentials, Failure, FailureKey,
-        Handle, HandleHash, Road, Secret, Session, Surface, credential::AttemptSecrets,
+        Attempt, AttemptId, AttemptRequest, ConnectionId, ConnectionState, Failure, FailureKey, Handle, Road,
+        Secret, Session, Surface, progress::AttemptSecrets,
     },
-    protocol::oauth2::{self, AuthorizeAsk},
     store::{NewAttempt, StoreError},
     vault::{Place, Sealed},
 };
@@ -50,6 +46,10 @@ pub struct ConnectRequest {
     pub connection: Option<String>,
     /// Comes back byte for byte.
     pub custom_state: Option<String>,
+    /// Connector parameters; none keeps those of a connection that is renewed.
+    pub connector_parameters: Option<Map<String, Value>>,
+    /// Every question ends the attempt instead of being shown.
+    pub no_ui: bool,
     /// Where it was asked.
     pub began: Began,
 }
@@ -71,23 +71,10 @@ pub enum Next {
     Leave(Departure),
     /// A page of ours asks, opened by this ticket.
     Ask(Handle),
+    /// The product's own page, with what its backend confirms by.
+    Confirm(String),
     /// It is over.
     Done(Box<Outcome>),
-}
-
-/// The browser leaves, bound to the attempt by a cookie.
-pub struct Departure {
-    /// Where to.
-    pub url: Url,
-    /// Name part of the cookie.
-    pub cookie: String,
-    /// Value of the cookie.
-    pub binding: Handle,
-}
-
-/// Name part of the cookie that binds a browser to the attempt waiting for `state`.
-pub fn attempt_cookie(state: &HandleHash) -> String {
-    format!("hitchpost_attempt_{}", state.short())
 }
 
 /// What an attempt in progress needs at hand.
@@ -109,8 +96,19 @@ impl Engine {
         };
         let view = view.filter(|view| session.sees(&view.integration.key)).cloned();
         let view = view.ok_or(EngineError::NotFound("integration"))?;
+        self.count_caller(Act::Start, session.workspace, Some(session.customer.id))?;
         let wanted = request.option.as_deref().or(target.as_ref().map(|target| target.auth_option.as_str()));
         let option = view.option(wanted).cloned().ok_or_else(|| no_option(&view))?;
+
+        let parameters = self
+            .parameters_for(session, &workspace, &view, request.connector_parameters.as_ref(), async || {
+                match &target {
+                    Some(target) => Ok(Some(target.clone())),
+                    None if request.allow_multiple => Ok(None),
+                    None => self.existing(session.scope(), &view).await,
+                }
+            })
+            .await?;
 
         let mut given = target.as_ref().map(|target| target.input.clone()).unwrap_or_default();
         given.extend(request.input.into_iter().filter(|(_, value)| !value.is_empty()));
@@ -137,8 +135,11 @@ impl Engine {
             secret_input: Vec::new(),
             problem: None,
             redirect_uri: None,
+            connector_parameters: parameters.plain,
+            no_ui: request.no_ui,
+            choice: None,
         };
-        let mut secrets = AttemptSecrets::default();
+        let mut secrets = AttemptSecrets { parameters: parameters.secret, ..AttemptSecrets::default() };
         let complete = match checked {
             Ok(checked) => {
                 attempt_request.input = checked.plain;
@@ -148,11 +149,12 @@ impl Engine {
             }
             Err(errors) => {
                 // A form that nobody filled in yet asks without scolding.
-                attempt_request.problem = (!untouched).then(|| invalid_input(errors));
+                attempt_request.problem = (!untouched || request.no_ui).then(|| invalid_input(errors));
                 false
             }
         };
         let ticket = self.entropy().handle();
+        self.make_room_for_attempts(session.workspace, session.customer.id).await?;
         self.store()
             .add_attempt(
                 &NewAttempt {
@@ -176,12 +178,17 @@ impl Engine {
                 .into(),
                 other => EngineError::from(other),
             })?;
-        if !complete || (attempt_request.needs_confirmation && leaves(&option)) {
+        let asks = !complete || (attempt_request.needs_confirmation && leaves(&option));
+        if asks && !request.no_ui {
             return Ok(Next::Ask(ticket));
         }
         let attempt =
             self.store().attempt_by_ticket(ticket.hash(), now).await?.ok_or(EngineError::NotOpen)?;
         let course = Course { workspace, view, option };
+        if asks {
+            let question = attempt_request.problem.unwrap_or_else(unconfirmed);
+            return Ok(Next::Done(Box::new(self.fail(attempt, &course, question).await?)));
+        }
         self.proceed(attempt, course, secrets, ticket).await
     }
 
@@ -208,76 +215,6 @@ impl Engine {
                 Ok(Next::Done(Box::new(outcome)))
             }
             Err(error) => Err(error),
-        }
-    }
-
-    async fn depart(
-        &self,
-        attempt: &Attempt,
-        course: &Course,
-        mut secrets: AttemptSecrets,
-    ) -> Result<Departure, EngineError> {
-        let state = self.entropy().handle();
-        let binding = self.entropy().handle();
-        let verifier = oauth2::pkce_verifier(self.entropy().bytes());
-        let credentials = Credentials { input: secrets.input.clone(), ..Credentials::default() };
-        let provider = Provider::new(
-            self,
-            &course.workspace,
-            &course.view,
-            &course.option,
-            &attempt.customer,
-            &attempt.request.input,
-            &credentials,
-        )?;
-        let (Some(authorize), Some(client)) = (&course.option.authorize, &provider.client) else {
-            return Err(no_option(&course.view));
-        };
-        let redirect_uri = self.redirect_uri(&provider)?;
-        let endpoint = provider.endpoint(authorize).map_err(|error| error.failure(&course.view.name))?;
-        let url = oauth2::authorize_url(
-            &course.option,
-            &endpoint,
-            &AuthorizeAsk {
-                client_id: &client.id,
-                redirect_uri: &redirect_uri,
-                scopes: course.view.scopes(&course.option),
-                state: state.expose(),
-                verifier: Some(verifier.expose()),
-            },
-        );
-        secrets.pkce_verifier = Some(verifier);
-        let mut request = attempt.request.clone();
-        request.redirect_uri = Some(redirect_uri);
-        request.needs_confirmation = false;
-        request.problem = None;
-        let sealed = self.seal_secrets(attempt.workspace, attempt.id, &secrets);
-        let left = self
-            .store()
-            .send_attempt_off(attempt.id, &request, &sealed, state.hash(), binding.hash(), self.now())
-            .await?;
-        if !left {
-            return Err(EngineError::NotOpen);
-        }
-        Ok(Departure { url: provider.browser_address(&url), cookie: attempt_cookie(&state.hash()), binding })
-    }
-
-    /// The callback address of an integration: what its developer registers at the provider.
-    pub fn callback_uri(&self, view: &IntegrationView) -> String {
-        if let Some(uri) = &view.integration.settings.oauth_callback_uri {
-            return uri.clone();
-        }
-        let mut url = self.inner.addresses.public_url.clone();
-        url.set_path(&format!("/oauth/callback/{}", view.integration.id));
-        url.into()
-    }
-
-    fn redirect_uri(&self, provider: &Provider<'_>) -> Result<String, EngineError> {
-        match &provider.option.redirect_uri {
-            Some(template) => template.render(&provider.names).map_err(|_| {
-                Failure::new(FailureKey::MissingClient, "The redirect address is not set up.").into()
-            }),
-            None => Ok(self.callback_uri(&provider.view)),
         }
     }
 
@@ -314,11 +251,6 @@ fn attempt_place(workspace: crate::model::WorkspaceId, row: &str) -> Place<'_> {
     Place { table: "attempt", row, column: "sealed_secret", workspace: Some(workspace) }
 }
 
-/// Whether the option's next step is a page of the provider.
-pub fn leaves(option: &AuthOption) -> bool {
-    matches!(option.kind, AuthType::OAuth2 | AuthType::OAuth1) && option.authorize.is_some()
-}
-
 /// Whether nothing was typed into any field that the option wants.
 fn nothing_typed(option: &AuthOption, given: &BTreeMap<String, String>) -> bool {
     !option.fields.iter().any(|field| given.contains_key(&field.name))
@@ -344,7 +276,14 @@ pub(super) fn invalid_input(errors: Vec<input::FieldError>) -> Failure {
     failure
 }
 
-fn no_option(view: &IntegrationView) -> EngineError {
+/// Why an attempt that would have to be confirmed ends when it must not ask.
+fn unconfirmed() -> Failure {
+    let message =
+        "The customer has to confirm this on our page, and `noUi` is set: post it from an allowed origin.";
+    Failure::new(FailureKey::OriginNotAllowed, message)
+}
+
+pub(super) fn no_option(view: &IntegrationView) -> EngineError {
     if view.options.is_empty() && view.missing_client {
         let message = format!("{} is not set up yet: its OAuth client is missing.", view.name);
         return Failure::new(FailureKey::MissingClient, message).into();

@@ -10,15 +10,17 @@ use std::{
     time::Duration,
 };
 
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, YourApp};
 use crate::{
     catalog::{
         self,
-        connector::{AuthOption, AuthType, Connector},
+        connector::{AuthOption, AuthType, Connector, Parameter},
         logo::{self, Logo},
+        parameters,
     },
     model::{
-        Integration, IntegrationId, Secret, Timestamp, Workspace, WorkspaceId,
+        Integration, IntegrationId, IntegrationSettings, Parameters, Secret, Timestamp, Workspace,
+        WorkspaceId,
         redirect::{Origin, OriginPattern},
     },
     protocol::jwt::{Keys, PublicKey},
@@ -51,6 +53,8 @@ pub struct WorkspaceView {
     pub keys: Keys,
     /// Its integrations in the order of the page, featured ones and then by name; hidden ones too.
     pub integrations: Vec<Arc<IntegrationView>>,
+    /// The product's own API, where it is connected.
+    pub your_app: Option<Arc<YourApp>>,
 }
 
 /// An integration, ready to use.
@@ -65,17 +69,21 @@ pub struct IntegrationView {
     pub featured: bool,
     /// The auth options that can be used now.
     pub options: Vec<OptionView>,
-    /// At least one option waits for the developer to give its OAuth client.
+    /// At least one option waits for the developer to give its OAuth client, or all wait for something.
     pub missing_client: bool,
     /// Its picture.
     pub logo: Logo,
     pub(super) sealed_client_secret: Option<Vec<u8>>,
+    /// Its connector parameters, secret ones opened.
+    pub(super) parameters: Parameters,
 }
 
 /// An auth option that can be used, by its place in the connector.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionView {
     place: usize,
+    /// Works without a parameter that only a connection can bring.
+    offered: bool,
 }
 
 impl WorkspaceView {
@@ -105,8 +113,29 @@ impl IntegrationView {
         let mut options = self.usable();
         match key {
             Some(key) => options.find(|option| option.key == key),
-            None => options.next(),
+            None => self.usable().find(|option| self.offers(option)).or_else(|| options.next()),
         }
+    }
+
+    /// Whether it has a client secret of its own.
+    pub fn has_client_secret(&self) -> bool {
+        self.sealed_client_secret.is_some()
+    }
+
+    /// Its connector parameters as the product's backend sees them: secret ones masked.
+    pub fn shown_parameters(&self) -> serde_json::Map<String, serde_json::Value> {
+        let masked = self.parameters.secret.keys().map(|name| (name.clone(), parameters::MASK.into()));
+        self.parameters.plain.clone().into_iter().chain(masked).collect()
+    }
+
+    /// What connecting brings, in one line.
+    pub fn description(&self) -> Option<&str> {
+        self.integration.settings.description.as_deref().or(self.connector.description.as_deref())
+    }
+
+    /// Whether a customer can be offered `option` when nobody gave parameters for the connection.
+    pub fn offers(&self, option: &AuthOption) -> bool {
+        self.options.iter().any(|one| one.offered && self.connector.auth[one.place].key == option.key)
     }
 
     /// The options that can be used now, in the connector's order.
@@ -114,22 +143,65 @@ impl IntegrationView {
         self.options.iter().map(|option| &self.connector.auth[option.place])
     }
 
-    /// Scopes that `option` asks for: the integration's for the default option, else the connector's.
-    pub fn scopes<'a>(&'a self, option: &'a AuthOption) -> &'a [String] {
-        match &self.integration.settings.scopes {
-            Some(scopes) => scopes,
-            None => &option.scopes.default,
-        }
+    /// Scopes that `option` asks for, unless a connection has its own: the integration's, else the
+    /// connector's.
+    pub fn scopes(&self, option: &AuthOption) -> Vec<String> {
+        let set =
+            self.parameters.list(parameters::SCOPES).or_else(|| self.integration.settings.scopes.clone());
+        set.unwrap_or_else(|| option.scopes.default.clone())
     }
 }
 
-/// Whether the engine speaks this method yet.
-fn is_spoken(kind: AuthType) -> bool {
-    matches!(kind, AuthType::OAuth2 | AuthType::ApiKey | AuthType::Basic | AuthType::Custom)
+/// What an integration gives to the options of its connector.
+struct Given<'a> {
+    connector: &'a Connector,
+    settings: &'a IntegrationSettings,
+    parameters: &'a Parameters,
 }
 
-fn needs_client(option: &AuthOption) -> bool {
-    option.kind == AuthType::OAuth2 && option.client.is_none()
+impl Given<'_> {
+    /// Whether `option` has all that only the developer can give: the OAuth client, and the parameters of
+    /// the integration. What the sandbox plays lacks nothing.
+    fn is_usable(&self, option: &AuthOption) -> bool {
+        self.settings.sandbox || !(self.lacks_client(option) || self.lacks(option, true))
+    }
+
+    fn lacks_client(&self, option: &AuthOption) -> bool {
+        let has_client = self.settings.client_id.is_some() || self.settings.sandbox;
+        !has_client && needs_client(self.connector, option)
+    }
+
+    /// Whether `option` works without parameters of the connection's own.
+    fn is_offered(&self, option: &AuthOption) -> bool {
+        !self.lacks(option, false)
+    }
+
+    /// Whether `option` uses a parameter that has no value, among those of the integration only or among
+    /// the others.
+    fn lacks(&self, option: &AuthOption, integration_only: bool) -> bool {
+        let is_set = |name: &String| {
+            self.parameters.plain.contains_key(name) || self.parameters.secret.contains_key(name)
+        };
+        let is_used = |name: &String, parameter: &Parameter| {
+            let sets = parameter.sets.values().flat_map(|names| names.keys());
+            self.connector.uses(option, &format!("param.{name}"))
+                || sets.into_iter().any(|name| self.connector.uses(option, name))
+        };
+        let all = self.connector.parameters.iter();
+        all.filter(|(_, parameter)| parameter.integration_only == integration_only).any(
+            |(name, parameter)| {
+                parameter.schema.get("default").is_none() && !is_set(name) && is_used(name, parameter)
+            },
+        )
+    }
+}
+
+/// Whether `option` works with the integration's OAuth client.
+fn needs_client(connector: &Connector, option: &AuthOption) -> bool {
+    let is_oauth = matches!(option.kind, AuthType::OAuth2 | AuthType::OAuth1 | AuthType::ClientCredentials);
+    (is_oauth && option.client.is_none())
+        || connector.uses(option, "client.id")
+        || connector.uses(option, "client.secret")
 }
 
 impl Engine {
@@ -202,7 +274,8 @@ impl Engine {
         integrations.sort_by_cached_key(|view| {
             (Reverse(view.featured), view.name.to_lowercase(), view.integration.key.clone())
         });
-        Ok(Arc::new(WorkspaceView { workspace, origins, keys, integrations }))
+        let your_app = self.your_app_view(&workspace, entry.sealed_your_app.as_deref());
+        Ok(Arc::new(WorkspaceView { workspace, origins, keys, integrations, your_app }))
     }
 
     fn keys(&self, workspace: WorkspaceId, stored: &[StoredKey]) -> Result<Keys, EngineError> {
@@ -240,24 +313,58 @@ impl Engine {
             );
             return None;
         };
+        Some(self.assembled(connector, StoredIntegration { integration, ..stored }))
+    }
+
+    /// An integration with its connector at hand.
+    pub(super) fn assembled(&self, connector: Arc<Connector>, stored: StoredIntegration) -> IntegrationView {
+        let integration = stored.integration;
         let settings = &integration.settings;
-        let has_client = settings.client_id.is_some() || settings.sandbox;
-        let usable = |option: &AuthOption| is_spoken(option.kind) && (has_client || !needs_client(option));
-        let options = (0..connector.auth.len())
-            .filter(|place| usable(&connector.auth[*place]))
-            .map(|place| OptionView { place })
+        let parameters = self.opened_parameters(&integration, stored.sealed_parameters.as_deref());
+        let given = Given { connector: &connector, settings, parameters: &parameters };
+        let options: Vec<_> = connector
+            .auth
+            .iter()
+            .enumerate()
+            .filter(|(_, option)| given.is_usable(option))
+            .map(|(place, option)| OptionView { place, offered: given.is_offered(option) })
             .collect();
-        Some(IntegrationView {
+        let missing_client =
+            options.is_empty() || connector.auth.iter().any(|option| given.lacks_client(option));
+        IntegrationView {
             name: settings.name.clone().unwrap_or_else(|| connector.name.clone()),
             featured: settings.featured.unwrap_or(connector.featured),
-            missing_client: !has_client && connector.auth.iter().any(needs_client),
+            missing_client,
             options,
+            parameters,
             logo: settings.logo.as_deref().and_then(Logo::of_data).unwrap_or_else(|| logo::svg(&connector)),
             sealed_client_secret: stored.sealed_client_secret,
             connector,
             integration,
-        })
+        }
     }
+}
+
+impl Engine {
+    fn opened_parameters(&self, integration: &Integration, sealed: Option<&[u8]>) -> Parameters {
+        let plain = integration.settings.connector_parameters.clone();
+        let row = integration.id.to_string();
+        let place = integration_parameters_place(integration.workspace, &row);
+        let opened = sealed.map(|sealed| self.vault().open(place, &Sealed(sealed.to_vec())));
+        let read = match &opened {
+            Some(Ok(bytes)) => Parameters::with_secret_bytes(plain.clone(), bytes.expose()).ok(),
+            Some(Err(error)) => {
+                tracing::warn!(integration.id = %integration.id, %error, "Its secret parameters do not open");
+                None
+            }
+            None => None,
+        };
+        read.unwrap_or(Parameters { plain, ..Parameters::default() })
+    }
+}
+
+pub(super) fn integration_parameters_place(workspace: WorkspaceId, row: &str) -> Place<'_> {
+    Place { table: "integration", row, column: "sealed_parameters", workspace: Some(workspace) }
 }
 
 pub(super) fn secret_place(workspace: WorkspaceId, row: &str) -> Place<'_> {

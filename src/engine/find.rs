@@ -10,7 +10,7 @@ use std::{
 use super::{Engine, EngineError, IntegrationView, WorkspaceView};
 use crate::{
     catalog::{connector::Status, search},
-    model::{Connection, ConnectionState, CustomerId, Scope, Session, Timestamp, WorkspaceId},
+    model::{Access, Connection, ConnectionState, CustomerId, Scope, Timestamp, WorkspaceId},
     store::{ConnectionFilter, Page},
 };
 
@@ -30,6 +30,10 @@ pub struct IntegrationQuery {
     pub cursor: Option<String>,
     /// At most so many.
     pub limit: usize,
+    /// Only the one with this key.
+    pub key: Option<String>,
+    /// Archived ones too; a customer's only those they are connected to.
+    pub include_archived: bool,
     /// Connected ones first, as on the page; otherwise the order does not depend on the customer.
     pub connected_first: bool,
 }
@@ -42,9 +46,9 @@ pub struct IntegrationPage {
     pub next: Option<String>,
     /// How many fit the query in all.
     pub total: usize,
-    /// Categories of all that this session sees, by name, with counts.
+    /// Categories of all that this caller sees, by name, with counts.
     pub categories: Vec<CategoryCount>,
-    /// How many this session sees.
+    /// How many this caller sees.
     pub all: usize,
     /// The customer's connections, newest first.
     pub connections: Vec<ConnectionView>,
@@ -120,12 +124,15 @@ impl Engine {
     /// Finds integrations.
     pub async fn find_integrations(
         &self,
-        session: &Session,
+        access: &Access,
         query: &IntegrationQuery,
     ) -> Result<IntegrationPage, EngineError> {
-        let workspace = self.workspace(session.workspace).await?;
-        let connections = self.find_connections(session, &ConnectionFilter::default()).await?;
-        let mut page = page(&workspace, session, &connections.items, query);
+        let workspace = self.workspace(access.workspace).await?;
+        let connections = match access.customer {
+            Some(_) => self.find_connections(access, &ConnectionFilter::default()).await?,
+            None => Page { items: Vec::new(), more: false },
+        };
+        let mut page = page(&workspace, access, &connections.items, query);
         page.connections = connections.items;
         Ok(page)
     }
@@ -133,21 +140,21 @@ impl Engine {
     /// Finds connections, newest first. A limit of 0 stands for as many as a page shows.
     pub async fn find_connections(
         &self,
-        session: &Session,
+        access: &Access,
         filter: &ConnectionFilter,
     ) -> Result<Page<ConnectionView>, EngineError> {
-        let workspace = self.workspace(session.workspace).await?;
+        let workspace = self.workspace(access.workspace).await?;
         let mut filter = filter.clone();
         if filter.limit == 0 {
             filter.limit = CONNECTIONS_SHOWN;
         }
-        let found = self.connections_in(session.scope(), &filter).await?;
+        let found = self.connections_in(access.scope(), &filter).await?;
         let items = found
             .items
             .into_iter()
             .filter_map(|connection| {
                 let view = workspace.by_id(connection.integration)?.clone();
-                session.sees(&view.integration.key).then_some(ConnectionView { connection, view })
+                access.sees(&view.integration.key).then_some(ConnectionView { connection, view })
             })
             .collect();
         Ok(Page { items, more: found.more })
@@ -160,7 +167,7 @@ impl Engine {
         filter: &ConnectionFilter,
     ) -> Result<Page<Connection>, EngineError> {
         let whole = ConnectionFilter { limit: CONNECTIONS_SHOWN, ..ConnectionFilter::default() };
-        if *filter != whole {
+        if *filter != whole || scope.customer.is_none() {
             return Ok(self.store().connections(scope, filter).await?);
         }
         let (held, generation) = self.inner.lists.recall(scope, self.now());
@@ -172,22 +179,37 @@ impl Engine {
         Ok(page)
     }
 
+    /// One integration with the connection that counts.
+    pub async fn integration_summary(
+        &self,
+        access: &Access,
+        selector: &str,
+    ) -> Result<IntegrationSummary, EngineError> {
+        let (view, mut connections) = self.integration(access, selector).await?;
+        let place = connections.iter().position(is_broken).unwrap_or_default();
+        let connection = (!connections.is_empty()).then(|| connections.swap_remove(place));
+        Ok(IntegrationSummary { view, connection })
+    }
+
     /// One integration with the customer's connections to it.
     pub async fn integration(
         &self,
-        session: &Session,
+        access: &Access,
         selector: &str,
     ) -> Result<(Arc<IntegrationView>, Vec<Connection>), EngineError> {
-        let workspace = self.workspace(session.workspace).await?;
-        let view = workspace.integration(selector).filter(|view| session.sees(&view.integration.key));
+        let workspace = self.workspace(access.workspace).await?;
+        let view = workspace.integration(selector).filter(|view| access.sees(&view.integration.key));
         let view = view.ok_or(EngineError::NotFound("integration"))?.clone();
         let filter = ConnectionFilter {
             integration: Some(view.integration.id),
             limit: CONNECTIONS_SHOWN,
             ..Default::default()
         };
-        let connections = self.store().connections(session.scope(), &filter).await?.items;
-        if view.integration.hidden && connections.is_empty() {
+        let connections = match access.customer {
+            Some(_) => self.store().connections(access.scope(), &filter).await?.items,
+            None => Vec::new(),
+        };
+        if view.integration.hidden && connections.is_empty() && !access.is_backend {
             return Err(EngineError::NotFound("integration"));
         }
         Ok((view, connections))
@@ -196,15 +218,21 @@ impl Engine {
 
 fn page(
     workspace: &WorkspaceView,
-    session: &Session,
+    access: &Access,
     connections: &[ConnectionView],
     query: &IntegrationQuery,
 ) -> IntegrationPage {
+    let is_connected = |view: &IntegrationView| {
+        connections.iter().any(|found| found.view.integration.id == view.integration.id)
+    };
+    let is_offered = |view: &IntegrationView| {
+        let is_shown = query.include_archived && (access.is_backend || is_connected(view));
+        (!view.integration.hidden || is_shown) && view.connector.status != Status::Closed
+    };
     let offered: Vec<_> = workspace
         .integrations
         .iter()
-        .filter(|view| !view.integration.hidden && view.connector.status != Status::Closed)
-        .filter(|view| session.sees(&view.integration.key))
+        .filter(|view| is_offered(view) && access.sees(&view.integration.key))
         .collect();
     let mut by_integration: BTreeMap<_, &Connection> = BTreeMap::new();
     for found in connections.iter().rev() {
@@ -222,11 +250,7 @@ fn page(
         });
     }
     let total = found.len();
-    let start = query
-        .cursor
-        .as_deref()
-        .and_then(|cursor| found.iter().position(|view| view.integration.key == cursor))
-        .map_or(0, |place| place + 1);
+    let start = query.cursor.as_deref().map_or(0, |cursor| behind(workspace, &found, cursor));
     let items: Vec<_> = found[start..]
         .iter()
         .take(query.limit)
@@ -247,6 +271,16 @@ fn page(
     }
 }
 
+/// Where a list goes on behind the integration with this key, also when it is offered no more.
+fn behind(workspace: &WorkspaceView, found: &[&Arc<IntegrationView>], cursor: &str) -> usize {
+    if let Some(place) = found.iter().position(|view| view.integration.key == cursor) {
+        return place + 1;
+    }
+    let place_of = |key: &str| workspace.integrations.iter().position(|view| view.integration.key == key);
+    let Some(left) = place_of(cursor) else { return 0 };
+    found.iter().position(|view| place_of(&view.integration.key) > Some(left)).unwrap_or(found.len())
+}
+
 fn is_broken(connection: &Connection) -> bool {
     matches!(connection.state, ConnectionState::Disconnected(_))
 }
@@ -254,7 +288,8 @@ fn is_broken(connection: &Connection) -> bool {
 fn fits(view: &IntegrationView, query: &IntegrationQuery) -> bool {
     let wanted = query.category.as_ref();
     let in_category = wanted.is_none_or(|category| view.connector.categories.contains(category));
-    in_category && (query.search.is_none() || rank(view, query).is_some())
+    let is_named = query.key.as_ref().is_none_or(|key| *key == view.integration.key);
+    in_category && is_named && (query.search.is_none() || rank(view, query).is_some())
 }
 
 /// How well the search fits; the same for all without one.

@@ -205,6 +205,9 @@ impl Engine {
         );
         self.inner.lists.forget(attempt.workspace, attempt.customer.id);
         let connection = self.connection_of(&attempt).await?;
+        if let Some(connection) = &connection {
+            self.connection_changed(connection);
+        }
         let (workspace, view) = (course.workspace.clone(), course.view.clone());
         Ok(Outcome { attempt, connection, workspace, view, result })
     }
@@ -218,6 +221,7 @@ impl Engine {
     ) -> Result<Outcome, EngineError> {
         let result = self.entropy().handle();
         self.store().fail_attempt(attempt.id, &failure, result.hash(), self.now()).await?;
+        self.metrics().attempt_ended(failure.key.as_str());
         attempt.state = AttemptState::Failed(failure);
         self.outcome(attempt, course, Some(result)).await
     }

@@ -4,15 +4,18 @@
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
+use serde_json::{Map, Value};
 use url::Url;
 
-use super::{Engine, EngineError, IntegrationView, WorkspaceView, directory::client_secret_place};
+use super::{Engine, EngineError, IntegrationView, WorkspaceView, client::ClientError};
 use crate::{
     catalog::{
         connector::{Api, AuthOption, Request},
+        parameters::SCOPES,
+        template::TemplateError,
         values::Namespace,
     },
-    model::{Credentials, Customer, Failure, FailureKey, Secret},
+    model::{Credentials, Customer, Failure, FailureKey, Parameters, Secret},
     outbound::{OutboundError, Reach},
     protocol::{
         Call, CallError, Endpoint, Reply,
@@ -20,7 +23,6 @@ use crate::{
         inject::{InjectError, inject},
         oauth2::Client,
     },
-    vault::Sealed,
 };
 
 /// Why a call to a provider was not made or brought nothing.
@@ -33,13 +35,25 @@ pub(super) enum ProviderError {
     #[error(transparent)]
     Inject(#[from] InjectError),
     #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
     Outbound(#[from] OutboundError),
+}
+
+impl From<TemplateError> for ProviderError {
+    fn from(error: TemplateError) -> Self {
+        Self::Endpoint(error.into())
+    }
 }
 
 impl ProviderError {
     /// What the customer reads.
     pub(super) fn failure(&self, app: &str) -> Failure {
         match self {
+            Self::Endpoint(EndpointError::Template(TemplateError::Missing(_))) => Failure::new(
+                FailureKey::MissingClient,
+                format!("{app} is not set up yet. Its team has to look at it."),
+            ),
             Self::Endpoint(_) => Failure::new(
                 FailureKey::InvalidInput,
                 format!("That does not lead to {app}. Check what you typed."),
@@ -48,6 +62,7 @@ impl ProviderError {
                 FailureKey::InvalidInput,
                 format!("{app} cannot be called with that. Check what you typed for stray characters."),
             ),
+            Self::Client(error) => error.failure(app),
             Self::Outbound(_) => Failure::new(
                 FailureKey::ProviderUnreachable,
                 format!("{app} could not be reached. Nothing was changed; try again in a moment."),
@@ -56,48 +71,89 @@ impl ProviderError {
     }
 }
 
+/// Whose connection, and what is known of it.
+pub(super) struct Subject<'a> {
+    pub(super) customer: &'a Customer,
+    /// What the customer typed without secrets; the credentials bring the rest.
+    pub(super) input: &'a BTreeMap<String, String>,
+    /// The connection's own parameters.
+    pub(super) parameters: &'a Parameters,
+    pub(super) credentials: &'a Credentials,
+}
+
 /// One provider as seen from one integration and auth option.
 pub(super) struct Provider<'e> {
-    engine: &'e Engine,
+    pub(super) engine: &'e Engine,
+    pub(super) workspace: Arc<WorkspaceView>,
     pub(super) view: Arc<IntegrationView>,
     pub(super) option: AuthOption,
-    pub(super) client: Option<Client>,
     pub(super) names: Namespace,
+    /// What is asked for.
+    pub(super) scopes: Vec<String>,
+    /// What a token for the developer's own API says.
+    pub(super) workspace_claims: Map<String, Value>,
+    pub(super) registered: Option<Client>,
+    /// OAuth 1: what signs along with the client's secret.
+    pub(super) token_secret: Option<Secret<String>>,
+    client: Result<Client, ClientError>,
 }
 
 impl<'e> Provider<'e> {
-    /// `input` is what the customer typed without secrets; `credentials` brings the rest.
     pub(super) fn new(
         engine: &'e Engine,
-        workspace: &WorkspaceView,
+        workspace: &Arc<WorkspaceView>,
         view: &Arc<IntegrationView>,
         option: &AuthOption,
-        customer: &Customer,
-        input: &BTreeMap<String, String>,
-        credentials: &Credentials,
+        subject: &Subject<'_>,
     ) -> Result<Self, EngineError> {
-        let client = engine.client(view)?;
+        let parameters = subject.parameters.over(&engine.integration_parameters(view, option));
+        let scopes = parameters.list(SCOPES);
+        let scopes = scopes.unwrap_or_else(|| view.scopes(option));
         let mut names = Namespace::new();
-        names.parameters(&view.connector, &view.integration.settings.connector_parameters);
+        names.parameters(&view.connector, &parameters);
         names.workspace(&workspace.workspace.key, &workspace.workspace.name);
+        let customer = subject.customer;
         names.customer(&customer.internal_id, customer.name.as_deref(), &customer.fields);
-        if let Some(client) = &client {
-            names.client(&client.id, client.secret.as_ref());
+        names.set("scopes", &scopes.join(&option.scopes.separator));
+        names.plain(subject.input);
+        let mut provider = Self {
+            engine,
+            workspace: workspace.clone(),
+            view: view.clone(),
+            option: option.clone(),
+            names,
+            scopes,
+            workspace_claims: workspace_claims(&workspace.workspace.key, customer),
+            registered: engine.registered_client(view, option)?,
+            token_secret: None,
+            client: Err(ClientError::Missing),
+        };
+        if let Some(registered) = &provider.registered {
+            provider.names.client(&registered.id, registered.secret.as_ref());
         }
-        names.plain(input);
-        let mut provider = Self { engine, view: view.clone(), option: option.clone(), client, names };
-        provider.learn(credentials);
-        provider.names.optional(option);
+        provider.learn(subject.credentials);
         Ok(provider)
     }
 
-    /// Takes credentials, or newer ones, into the namespace.
+    /// Takes credentials, or newer ones, into the namespace, and makes what follows from them.
     pub(super) fn learn(&mut self, credentials: &Credentials) {
         self.names.plain(&credentials.kept);
         self.names.secret(&credentials.input);
         if let Some(token) = &credentials.access_token {
             self.names.tokens(token, credentials.refresh_token.as_ref());
         }
+        self.token_secret = credentials.token_secret.clone();
+        self.names.optional(&self.option);
+        let minted = self.minted();
+        if let Ok(Some(token)) = &minted {
+            self.names.jwt(token);
+        }
+        self.client = self.own_client(minted.err());
+    }
+
+    /// The client that proves itself at the token endpoint.
+    pub(super) fn client(&self) -> Result<&Client, ProviderError> {
+        self.client.as_ref().map_err(|error| error.clone().into())
     }
 
     /// The rules for calling the API with this option.
@@ -110,14 +166,28 @@ impl<'e> Provider<'e> {
 
     /// A request with its templates filled in, going to one of the connector's hosts.
     pub(super) fn endpoint(&self, request: &Request) -> Result<Endpoint, ProviderError> {
-        Ok(Endpoint::render(request, &self.api(), &self.names)?)
+        Endpoint::render(request, &self.api(), &self.names).map_err(|error| match (error, &self.client) {
+            // A key that cannot sign is the cause; the name it leaves unset only the effect.
+            (EndpointError::Template(TemplateError::Missing(name)), Err(cause)) if name == "jwt" => {
+                cause.clone().into()
+            }
+            (error, _) => error.into(),
+        })
     }
 
-    /// A request with the credentials in it.
-    pub(super) fn authorized(&self, request: &Request) -> Result<Call, ProviderError> {
+    /// Calls the API with the credentials in the call.
+    pub(super) async fn call_api(&self, request: &Request) -> Result<Reply, ProviderError> {
         let mut call = self.endpoint(request)?.call()?;
         inject(&self.option.usage, &self.names, &mut call)?;
-        Ok(call)
+        // A header of the request's own goes before what `use` says.
+        for (name, template) in &request.headers {
+            call.set_header(name, &template.render(&self.names)?)?;
+        }
+        if self.option.usage.sign {
+            let token = self.oauth1_token()?;
+            return self.send_signed(&call, token.as_ref(), &[]).await;
+        }
+        self.send(call).await
     }
 
     /// Sends a call to the provider, or to the sandbox that plays it.
@@ -145,38 +215,30 @@ impl<'e> Provider<'e> {
     }
 }
 
+/// What a token of the workspace says about a customer: the claims of a session token, and the standard
+/// `sub`.
+fn workspace_claims(workspace: &str, customer: &Customer) -> Map<String, Value> {
+    let mut claims = Map::new();
+    claims.insert("iss".to_owned(), workspace.into());
+    claims.insert("sub".to_owned(), customer.internal_id.as_str().into());
+    claims.insert("id".to_owned(), customer.internal_id.as_str().into());
+    if let Some(name) = &customer.name {
+        claims.insert("name".to_owned(), name.as_str().into());
+    }
+    if !customer.fields.is_empty() {
+        claims.insert("fields".to_owned(), customer.fields.clone().into());
+    }
+    claims
+}
+
 /// `https://HOST/PATH?query` as `base/sandbox/HOST/PATH?query`.
-fn played(base: &Url, url: &Url) -> Url {
+pub(super) fn played(base: &Url, url: &Url) -> Url {
     let mut played = base.clone();
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     played.set_path(&format!("/sandbox/{host}{port}{}", url.path()));
     played.set_query(url.query());
     played
-}
-
-impl Engine {
-    /// The OAuth client of an integration. The sandbox's own where the integration is played and has none.
-    fn client(&self, view: &IntegrationView) -> Result<Option<Client>, EngineError> {
-        let integration = &view.integration;
-        let Some(id) = &integration.settings.client_id else {
-            return Ok(integration.settings.sandbox.then(|| Client {
-                id: format!("sandbox-{}", integration.key),
-                secret: Some(Secret::new(format!("sandbox-secret-{}", integration.key))),
-            }));
-        };
-        let row = integration.id.to_string();
-        let secret = view
-            .sealed_client_secret
-            .as_ref()
-            .map(|sealed| {
-                self.vault().open(client_secret_place(integration.workspace, &row), &Sealed(sealed.clone()))
-            })
-            .transpose()?
-            .and_then(|bytes| String::from_utf8(bytes.expose().clone()).ok())
-            .map(Secret::new);
-        Ok(Some(Client { id: id.clone(), secret }))
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,16 @@
 //! From a token or a link to a page session.
 
-use std::{collections::HashMap, sync::RwLock, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
 
-use super::{Engine, EngineError, SessionRefusal};
+use super::{Act, Engine, EngineError, SessionRefusal, WorkspaceView, tokens::Checked, trace};
 use crate::{
-    model::{Customer, CustomerId, Handle, HandleHash, Secret, Session, Surface, Timestamp, WorkspaceId},
+    model::{
+        Access, Customer, CustomerId, Handle, HandleHash, Secret, Session, Surface, Timestamp, WorkspaceId,
+    },
     protocol::jwt::{self, Claims, Issuer, Rules, TokenError},
     store::{NewLink, NewSession},
 };
@@ -39,11 +45,79 @@ impl Sessions {
         }
         held.insert(hash, (session.clone(), now));
     }
+
+    /// A customer was changed or archived.
+    pub(super) fn forget(&self) {
+        self.0.write().expect("nothing panics while holding it").clear();
+    }
+}
+
+/// The product's backend, whose token was checked.
+pub struct Backend {
+    /// The workspace it speaks for.
+    pub workspace: WorkspaceId,
 }
 
 impl Engine {
     /// Checks a customer's token and says who it is. The customer is made at first sight.
     pub async fn authenticate(&self, token: &str, surface: Surface) -> Result<Session, EngineError> {
+        let (workspace, claims) = self.claims(token).await?;
+        let now = self.now();
+        let customer = self.customer_of(workspace.workspace.id, &claims, now).await?;
+        trace::caller(workspace.workspace.id, Some(customer.id));
+        let signed = claims.connector_parameters.as_ref();
+        Ok(Session {
+            workspace: workspace.workspace.id,
+            customer,
+            surface,
+            sealed_parameters: signed.map(|signed| self.seal_signed(workspace.workspace.id, signed)),
+            is_admin: claims.is_admin,
+            integrations: claims.integrations,
+            expires_at: claims.expires_at.unwrap_or(now.plus(PAGE_SESSION_LIFE)),
+        })
+    }
+
+    /// Checks a token of the API and says how far its bearer may go.
+    pub async fn access(&self, token: &str) -> Result<Access, EngineError> {
+        let (hash, now) = (HandleHash::of(token), self.now());
+        if let Some((access, revision)) = self.inner.tokens.recall(&hash, now)
+            && self.workspace(access.workspace).await?.workspace.revision == revision
+        {
+            trace::caller(access.workspace, access.customer.as_ref().map(|customer| customer.id));
+            return Ok(access);
+        }
+        let (workspace, claims) = self.claims(token).await?;
+        let (revision, expires_at) = (workspace.workspace.revision, claims.expires_at);
+        let access = self.access_of(&workspace, claims).await?;
+        trace::caller(access.workspace, access.customer.as_ref().map(|customer| customer.id));
+        self.inner.tokens.keep(hash, Checked { access: access.clone(), revision, expires_at, since: now });
+        Ok(access)
+    }
+
+    async fn access_of(&self, workspace: &WorkspaceView, claims: Claims) -> Result<Access, EngineError> {
+        let id = workspace.workspace.id;
+        let customer = match claims.is_admin && claims.customer.is_none() {
+            true => None,
+            false => Some(self.customer_of(id, &claims, self.now()).await?),
+        };
+        let signed = claims.connector_parameters.as_ref();
+        Ok(Access {
+            workspace: id,
+            customer,
+            is_backend: claims.is_admin,
+            sealed_parameters: signed.map(|signed| self.seal_signed(id, signed)),
+            integrations: claims.integrations,
+        })
+    }
+
+    /// Checks a token of the product's backend (`isAdmin`).
+    pub async fn authenticate_backend(&self, token: &str) -> Result<Backend, EngineError> {
+        let (workspace, claims) = self.claims(token).await?;
+        let workspace = workspace.workspace.id;
+        claims.is_admin.then_some(Backend { workspace }).ok_or(EngineError::AccessDenied)
+    }
+
+    async fn claims(&self, token: &str) -> Result<(Arc<WorkspaceView>, Claims), EngineError> {
         let workspace = match jwt::issuer(token).map_err(SessionRefusal::from)? {
             Issuer::Key(key) => self.workspace_by_key(&key).await,
             Issuer::Id(id) => match WorkspaceId::parse(&id) {
@@ -60,17 +134,8 @@ impl Engine {
             max_lifetime: Duration::from_secs(settings.max_token_lifetime_seconds),
             allow_without_exp: settings.allow_tokens_without_exp,
         };
-        let now = self.now();
-        let claims = jwt::verify(token, &workspace.keys, &rules, now).map_err(SessionRefusal::from)?;
-        let ends = claims.expires_at;
-        let customer = self.customer_of(workspace.workspace.id, &claims, now).await?;
-        Ok(Session {
-            workspace: workspace.workspace.id,
-            customer,
-            surface,
-            integrations: claims.integrations,
-            expires_at: ends.unwrap_or(now.plus(PAGE_SESSION_LIFE)),
-        })
+        let claims = jwt::verify(token, &workspace.keys, &rules, self.now()).map_err(SessionRefusal::from)?;
+        Ok((workspace, claims))
     }
 
     async fn customer_of(
@@ -86,7 +151,8 @@ impl Engine {
             name: claims.name.clone(),
             fields: claims.fields.clone().unwrap_or_default(),
         };
-        Ok(self.store().ensure_customer(&seen, workspace, now).await?)
+        let customer = self.store().ensure_customer(&seen, workspace, now).await?;
+        Ok(customer.ok_or(SessionRefusal::CustomerArchived)?)
     }
 
     /// Turns a token into a page session; a new one per token, never an adopted one.
@@ -104,9 +170,11 @@ impl Engine {
         let hash = Handle::parse(handle).ok_or(SessionRefusal::Ended)?.hash();
         let now = self.now();
         if let Some(session) = self.inner.sessions.recall(&hash, now) {
+            trace::caller(session.workspace, Some(session.customer.id));
             return Ok(session);
         }
         let session = self.store().session(hash, now).await?.ok_or(SessionRefusal::Ended)?;
+        trace::caller(session.workspace, Some(session.customer.id));
         self.inner.sessions.keep(hash, &session, now);
         Ok(session)
     }
@@ -122,12 +190,15 @@ impl Engine {
             customer: customer.ok_or(SessionRefusal::LinkEnded)?,
             surface: Surface::Page,
             integrations: link.integrations,
+            sealed_parameters: None,
+            is_admin: false,
             expires_at: now,
         };
         self.remember(session).await
     }
 
     async fn remember(&self, mut session: Session) -> Result<(Session, Handle), EngineError> {
+        self.count_caller(Act::SignIn, session.workspace, Some(session.customer.id))?;
         let now = self.now();
         let handle = self.entropy().handle();
         session.expires_at = now.plus(match session.surface {
@@ -140,6 +211,7 @@ impl Engine {
             customer: session.customer.id,
             surface: session.surface,
             integrations: session.integrations.clone(),
+            sealed_parameters: session.sealed_parameters.clone(),
             expires_at: session.expires_at,
         };
         self.store().add_session(&remembered, now).await?;
@@ -157,6 +229,7 @@ impl Engine {
             fields: serde_json::Map::new(),
         };
         let customer = self.store().ensure_customer(&seen, workspace, now).await?;
+        let customer = customer.ok_or(SessionRefusal::CustomerArchived)?;
         let link = NewLink {
             hash: ticket.hash(),
             workspace,
@@ -173,7 +246,7 @@ impl Engine {
     pub async fn test_token(
         &self,
         workspace_key: &str,
-        customer: &str,
+        customer: Option<&str>,
         admin: bool,
         life: Duration,
     ) -> Result<Secret<String>, EngineError> {
@@ -186,11 +259,13 @@ impl Engine {
         let now = self.now();
         let mut claims = serde_json::json!({
             "iss": workspace_key,
-            "id": customer,
             "iat": now.seconds(),
             "exp": now.plus(life).seconds(),
             "test": true,
         });
+        if let Some(customer) = customer {
+            claims["id"] = customer.into();
+        }
         if admin {
             claims["isAdmin"] = true.into();
         }
@@ -199,7 +274,7 @@ impl Engine {
 
     /// A token for the demo's customer, for pages of the sandbox that show the embed.
     pub async fn demo_token(&self, workspace_key: &str) -> Result<Secret<String>, EngineError> {
-        self.test_token(workspace_key, DEMO_CUSTOMER, false, Duration::from_secs(60 * 60)).await
+        self.test_token(workspace_key, Some(DEMO_CUSTOMER), false, Duration::from_secs(60 * 60)).await
     }
 
     /// The demo workspace's secret: the same after a restart, another for every installation.

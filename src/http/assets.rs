@@ -16,9 +16,18 @@ use crate::{
     model::Theme,
 };
 
+const CSS: &str = "text/css; charset=utf-8";
 /// Style files in the order they apply.
-const STYLES: [&str; 6] =
-    ["tokens.css", "base.css", "parts.css", "connections.css", "catalog.css", "pages.css"];
+const STYLES: [&str; 8] = [
+    "tokens.css",
+    "base.css",
+    "parts.css",
+    "connections.css",
+    "catalog.css",
+    "pages.css",
+    "forms.css",
+    "messages.css",
+];
 
 #[derive(RustEmbed)]
 #[folder = "style/"]
@@ -40,6 +49,7 @@ pub struct Assets {
     later: RwLock<HashMap<String, Asset>>,
     css: String,
     js: String,
+    reference_css: String,
 }
 
 impl Assets {
@@ -51,9 +61,16 @@ impl Assets {
             .flat_map(|file| file.data.into_owned())
             .collect();
         let js = Scripts::get("hitchpost.js").map(|file| file.data).unwrap_or_default();
-        let mut assets =
-            Self { fixed: HashMap::new(), later: RwLock::default(), css: String::new(), js: String::new() };
-        assets.css = assets.add("hitchpost", "css", "text/css; charset=utf-8", Cow::Owned(css));
+        let mut assets = Self {
+            fixed: HashMap::new(),
+            later: RwLock::default(),
+            css: String::new(),
+            js: String::new(),
+            reference_css: String::new(),
+        };
+        assets.css = assets.add("hitchpost", "css", CSS, Cow::Owned(css));
+        let reference = Style::get("reference.css").map(|file| file.data).unwrap_or_default();
+        assets.reference_css = assets.add("reference", "css", CSS, reference);
         assets.js = assets.add("hitchpost", "js", "text/javascript; charset=utf-8", js);
         assets
     }
@@ -66,6 +83,11 @@ impl Assets {
     /// Address of the script.
     pub fn js(&self) -> String {
         self.js.clone()
+    }
+
+    /// Address of what the API reference has beside the style sheet.
+    pub fn reference_css(&self) -> String {
+        self.reference_css.clone()
     }
 
     /// Address of a logo.
@@ -92,7 +114,7 @@ impl Assets {
         }
         let css = format!(":root{{{css}}}").into_bytes();
         let name = format!("theme-{}.css", content_hash(&css));
-        Some(self.add_later(name, Cow::Owned(css), "text/css; charset=utf-8"))
+        Some(self.add_later(name, Cow::Owned(css), CSS))
     }
 
     /// Address of a workspace's own picture.

@@ -83,6 +83,20 @@ pub fn wants_html(headers: &HeaderMap) -> bool {
     accept.contains("text/html")
 }
 
+/// A page that goes on to a path of ours by itself.
+///
+/// After a post from another site a redirect would count as that site's, and the browser would keep our
+/// cookies back; a page of ours that goes on counts as ours.
+pub fn onward(path: &str) -> Response {
+    let path = path.replace('&', "&amp;").replace('"', "%22").replace('<', "%3C");
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"color-scheme\" content=\"light dark\">\
+         <meta http-equiv=\"refresh\" content=\"0;url={path}\"><title>Connecting</title>\
+         <p><a href=\"{path}\">Continue</a></p>"
+    );
+    page(StatusCode::OK, html, &Framing::Nobody)
+}
+
 /// A 303 to an address of ours or one that was checked.
 ///
 /// An address with characters that no header may carry cannot be followed and answers 500.

@@ -4,12 +4,23 @@
 //! product: those are the engine's.
 
 pub mod assets;
+pub mod auth_options;
+pub mod client_address;
 pub mod headers;
+pub mod json;
+pub mod limits;
+pub mod metrics;
+pub mod observe;
+pub mod openapi;
+pub mod proxied;
 pub mod refusal;
 pub mod session;
 pub mod state;
+pub mod way;
 pub mod wire;
 
 pub use assets::Assets;
+pub use client_address::{ClientAddress, ForwardedHeader, Peer, TrustedProxies};
+pub use limits::Limits;
 pub use refusal::Refusal;
-pub use state::AppState;
+pub use state::{AppState, Operating};

@@ -2,6 +2,8 @@
 //!
 //! `{type, key?, message, data?}` as the public SDKs read it; the finer reason is in `data.reason`.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
@@ -10,10 +12,15 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
-    engine::{EngineError, SessionRefusal},
-    model::{Failure, FailureKey},
+    engine::{EngineError, RefreshError, SessionRefusal},
+    model::{DisconnectReason, Failure, FailureKey},
     store::StoreError,
 };
+
+/// Seconds after which our own trouble may be over.
+const SOON: u32 = 2;
+/// Seconds after which a provider's may be.
+const LATER: u32 = 30;
 
 /// Why a request was refused. Also travels as an extension of its response.
 #[derive(Clone, Debug)]
@@ -30,6 +37,8 @@ pub struct Refusal {
     pub message: String,
     /// More about it.
     pub data: Value,
+    /// Seconds to wait before asking again.
+    pub retry_after: Option<u32>,
 }
 
 impl Refusal {
@@ -42,7 +51,18 @@ impl Refusal {
             reason,
             message: message.into(),
             data: json!({}),
+            retry_after: None,
         }
+    }
+
+    /// Parts of what was sent that do not fit, each with its path.
+    pub fn invalid(fields: Vec<(String, String)>) -> Self {
+        let message = match fields.as_slice() {
+            [(path, message)] => format!("`{path}`: {message}"),
+            _ => "Some of what was sent does not fit.".to_owned(),
+        };
+        let fields: std::collections::BTreeMap<_, _> = fields.into_iter().collect();
+        Self { data: json!({ "fields": fields }), ..Self::bad_request("invalid_input", message) }
     }
 
     /// No such thing; also "not yours".
@@ -63,12 +83,43 @@ impl Refusal {
         }
     }
 
+    /// More than a limit lets pass; `limit` is its name in the configuration.
+    pub fn too_many(limit: &'static str, wait: Duration) -> Self {
+        Self {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            key: "rate_limit_exceeded",
+            data: json!({ "limit": limit }),
+            retry_after: u32::try_from(wait.as_millis().div_ceil(1000).max(1)).ok(),
+            ..Self::bad_request(
+                "rate_limit_exceeded",
+                format!("Too many requests (`{limit}`). Try again later."),
+            )
+        }
+    }
+
+    /// No room for another connection.
+    pub fn busy() -> Self {
+        Self::unavailable("too_many_connections", "The server has no room for another connection.")
+    }
+
+    /// A body that is larger than this address takes.
+    pub fn too_large(most: u64) -> Self {
+        let message = format!("The body of the request is larger than {}.", human(most));
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, ..Self::bad_request("payload_too_large", message) }
+    }
+
+    /// A body that did not arrive in time.
+    pub fn too_slow() -> Self {
+        let message = "The body of the request did not arrive in time.";
+        Self { status: StatusCode::REQUEST_TIMEOUT, ..Self::bad_request("body_timeout", message) }
+    }
+
     /// What the framework refused before a handler saw it, in our words.
     pub fn of_status(status: StatusCode) -> Self {
         let (reason, message) = match status {
             StatusCode::NOT_FOUND => return Self::not_found("page"),
             StatusCode::PAYLOAD_TOO_LARGE => {
-                ("payload_too_large", "The body of the request is larger than 64 KiB.")
+                ("payload_too_large", "The body of the request is larger than this address takes.")
             }
             StatusCode::METHOD_NOT_ALLOWED => {
                 ("method_not_allowed", "This address does not take that method.")
@@ -86,7 +137,19 @@ impl Refusal {
             status: StatusCode::SERVICE_UNAVAILABLE,
             kind: "internal",
             key: "internal",
+            retry_after: Some(SOON),
             ..Self::bad_request(reason, message)
+        }
+    }
+
+    /// The connection has ended; `app` is what its provider is called.
+    pub fn disconnected(reason: DisconnectReason, app: &str) -> Self {
+        Self {
+            status: StatusCode::CONFLICT,
+            kind: "connection",
+            key: "connection_is_defunct",
+            data: json!({ "nextStep": reason.next_step(app) }),
+            ..Self::bad_request(reason.as_str(), reason.why(app))
         }
     }
 
@@ -110,7 +173,9 @@ impl Refusal {
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
         let status = match failure.key {
-            FailureKey::WrongBrowser | FailureKey::OriginNotAllowed => StatusCode::FORBIDDEN,
+            FailureKey::WrongBrowser | FailureKey::WrongCustomer | FailureKey::OriginNotAllowed => {
+                StatusCode::FORBIDDEN
+            }
             FailureKey::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         };
@@ -137,6 +202,33 @@ impl From<EngineError> for Refusal {
                 status: StatusCode::GONE,
                 ..Self::bad_request("not_open", "This page was answered already or took too long.")
             },
+            EngineError::AccessDenied => Self {
+                status: StatusCode::FORBIDDEN,
+                key: "access_denied",
+                ..Self::bad_request("access_denied", sentence(&error.to_string()))
+            },
+            EngineError::AlreadyExists(_) => Self {
+                status: StatusCode::CONFLICT,
+                key: "already_exists",
+                ..Self::bad_request("already_exists", sentence(&error.to_string()))
+            },
+            EngineError::OwnedByFile(_) => Self {
+                status: StatusCode::CONFLICT,
+                ..Self::bad_request("owned_by_file", sentence(&error.to_string()))
+            },
+            EngineError::CredentialsNotReadable => Self {
+                status: StatusCode::FORBIDDEN,
+                key: "access_denied",
+                ..Self::bad_request("credentials_not_readable", sentence(&error.to_string()))
+            },
+            EngineError::Contended => Self {
+                status: StatusCode::CONFLICT,
+                kind: "concurrency",
+                key: "lock_timeout",
+                ..Self::bad_request("contended", sentence(&error.to_string()))
+            },
+            EngineError::Invalid(fields) => Self::invalid(fields),
+            EngineError::TooMany { limit, retry_after } => Self::too_many(limit, retry_after),
             EngineError::Failed(failure) => (*failure).into(),
             EngineError::Session(refusal) => Self::not_authenticated(&refusal),
             EngineError::Store(StoreError::Busy) => {
@@ -145,10 +237,44 @@ impl From<EngineError> for Refusal {
             EngineError::Store(StoreError::Full) => {
                 Self::unavailable("storage_full", "The server's disk is full. Its operator has to make room.")
             }
+            EngineError::Store(StoreError::ReadOnly) => Self::unavailable(
+                "storage_read_only",
+                "The server cannot write to its database. Reading goes on; its operator has to look.",
+            ),
             EngineError::Store(_) | EngineError::Vault(_) => {
                 tracing::error!(%error, "A request failed on our side");
                 Self::internal()
             }
+        }
+    }
+}
+
+impl From<RefreshError> for Refusal {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::NotFound => Self::not_found("connection"),
+            RefreshError::Disconnected(reason) => Self::disconnected(reason, "the app"),
+            RefreshError::Transient => Self {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                kind: "dependency_error",
+                key: "provider_unreachable",
+                retry_after: Some(LATER),
+                ..Self::bad_request(
+                    "provider_unreachable",
+                    "The provider does not renew the credentials right now. Nothing is lost; try again later.",
+                )
+            },
+            RefreshError::TooSoon(wait) => Self {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                key: "rate_limit_exceeded",
+                retry_after: u32::try_from(wait.as_millis().div_ceil(1000)).ok(),
+                ..Self::bad_request("too_soon", "The credentials were renewed, or tried, a moment ago.")
+            },
+            RefreshError::NotRenewable => Self::bad_request(
+                "not_renewable",
+                "There is nothing to renew these credentials with. They are used until they end.",
+            ),
+            RefreshError::Engine(error) => error.into(),
         }
     }
 }
@@ -159,11 +285,21 @@ impl IntoResponse for Refusal {
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        if let Some(wait) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
         }
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+/// A size as people write it.
+fn human(bytes: u64) -> String {
+    const MIB: u64 = 1024 * 1024;
+    match bytes {
+        bytes if bytes >= MIB && bytes.is_multiple_of(MIB) => format!("{} MiB", bytes / MIB),
+        bytes if bytes >= 1024 && bytes.is_multiple_of(1024) => format!("{} KiB", bytes / 1024),
+        bytes => format!("{bytes} bytes"),
     }
 }
 

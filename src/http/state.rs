@@ -1,17 +1,17 @@
 //! What every handler has at hand.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     ops::Deref,
     sync::{Arc, RwLock},
 };
 
 use crate::{
     engine::Engine,
-    model::{IntegrationId, redirect::Origin},
+    model::{HandleHash, IntegrationId, redirect::Origin},
 };
 
-use super::Assets;
+use super::{Assets, Limits, limits::Streams};
 
 /// Fragments held at most; all are let go of when there are more.
 const HELD_MOST: usize = 8192;
@@ -58,11 +58,35 @@ pub struct Inner {
     pub origin: Origin,
     /// Key of the workspace that the embed example of the sandbox shows; none hides it.
     pub demo_workspace: Option<String>,
+    /// What requests may take.
+    pub limits: Limits,
+    /// Event streams that are open.
+    pub streams: Streams,
+    /// Templates of the API's routes.
+    pub api_routes: HashSet<&'static str>,
+    /// SHA-256 of what opens `/metrics`; none opens it to this machine.
+    pub metrics_token: Option<HandleHash>,
+}
+
+/// What whoever runs the server decided about its doors.
+pub struct Operating {
+    /// What requests may take.
+    pub limits: Limits,
+    /// Templates of the API's routes.
+    pub api_routes: HashSet<&'static str>,
+    /// SHA-256 of what opens `/metrics`; none opens it to this machine.
+    pub metrics_token: Option<HandleHash>,
 }
 
 impl AppState {
     /// Puts them together.
-    pub fn new(engine: Engine, assets: Assets, origin: Origin, demo_workspace: Option<String>) -> Self {
+    pub fn new(
+        engine: Engine,
+        assets: Assets,
+        origin: Origin,
+        demo_workspace: Option<String>,
+        operating: Operating,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 engine,
@@ -70,6 +94,10 @@ impl AppState {
                 fragments: Fragments::default(),
                 origin,
                 demo_workspace,
+                limits: operating.limits,
+                streams: Streams::default(),
+                api_routes: operating.api_routes,
+                metrics_token: operating.metrics_token,
             }),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{AttemptId, ConnectionId, Customer, IntegrationId, Surface, Timestamp, WorkspaceId};
 
@@ -39,6 +39,8 @@ pub enum AttemptState {
     Pending,
     /// The callback arrived; the code is being exchanged. Stays so when the process dies.
     Consumed,
+    /// The credentials are there and the customer has to say which of several things is meant.
+    NeedsChoice,
     /// A connection came of it.
     Connected(ConnectionId),
     /// It ended without one.
@@ -85,6 +87,24 @@ pub struct AttemptRequest {
     /// The redirect address sent to the provider, repeated with the code.
     #[serde(default)]
     pub redirect_uri: Option<String>,
+    /// Connector parameters of the connection to be, without secret ones.
+    #[serde(default)]
+    pub connector_parameters: Map<String, Value>,
+    /// Every question ends the attempt instead of being shown.
+    #[serde(default)]
+    pub no_ui: bool,
+    /// What the customer has to choose from.
+    #[serde(default)]
+    pub choice: Option<Choice>,
+}
+
+/// Several things that one account has, of which a connection is for one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Choice {
+    /// Which of the option's `discover` calls found them.
+    pub step: usize,
+    /// Id and what a person reads, in the provider's order.
+    pub items: Vec<(String, String)>,
 }
 
 /// How the outcome leaves.
@@ -146,6 +166,8 @@ pub enum FailureKey {
     AttemptExpired,
     /// The callback came to another browser than the one that left.
     WrongBrowser,
+    /// The product's backend confirmed it for another customer than the one who began.
+    WrongCustomer,
     /// A reconnect came back with another account.
     AccountMismatch,
     /// A field is missing or does not fit.
@@ -160,6 +182,8 @@ pub enum FailureKey {
     UnknownState,
     /// The developer has not given this integration an OAuth client.
     MissingClient,
+    /// The account has nothing that a connection could be for.
+    NothingFound,
     /// Something on our side.
     Internal,
 }
@@ -174,6 +198,7 @@ impl FailureKey {
             Self::TestFailed => "test_failed",
             Self::AttemptExpired => "attempt_expired",
             Self::WrongBrowser => "wrong_browser",
+            Self::WrongCustomer => "wrong_customer",
             Self::AccountMismatch => "account_mismatch",
             Self::InvalidInput => "invalid_input",
             Self::UnknownAuthOption => "unknown_auth_option",
@@ -181,6 +206,7 @@ impl FailureKey {
             Self::RedirectNotAllowed => "redirect_not_allowed",
             Self::UnknownState => "unknown_state",
             Self::MissingClient => "missing_client",
+            Self::NothingFound => "nothing_found",
             Self::Internal => "internal",
         }
     }

@@ -14,6 +14,8 @@ pub struct Credentials {
     pub access_token: Option<Secret<String>>,
     /// OAuth refresh token.
     pub refresh_token: Option<Secret<String>>,
+    /// OAuth 1: what signs along with the client's secret.
+    pub token_secret: Option<Secret<String>>,
     /// Scopes the provider granted, when it said so.
     pub scopes: Option<Vec<String>>,
     /// Names kept from the token reply or the callback.
@@ -29,11 +31,13 @@ pub struct UnreadableCredentials;
 
 /// The form that is sealed. Wiped when dropped, since it holds everything in the clear.
 #[derive(Serialize, Deserialize)]
-struct Plain {
+pub(super) struct Plain {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     access_token: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token_secret: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scopes: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -46,6 +50,7 @@ impl Drop for Plain {
     fn drop(&mut self) {
         self.access_token.zeroize();
         self.refresh_token.zeroize();
+        self.token_secret.zeroize();
         self.kept.values_mut().for_each(Zeroize::zeroize);
         self.input.values_mut().for_each(Zeroize::zeroize);
     }
@@ -54,59 +59,47 @@ impl Drop for Plain {
 impl Credentials {
     /// The bytes to seal.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let open = |secret: &Secret<String>| secret.expose().clone();
-        let plain = Plain {
-            access_token: self.access_token.as_ref().map(open),
-            refresh_token: self.refresh_token.as_ref().map(open),
-            scopes: self.scopes.clone(),
-            kept: self.kept.clone(),
-            input: self.input.iter().map(|(name, secret)| (name.clone(), open(secret))).collect(),
-        };
-        Zeroizing::new(serde_json::to_vec(&plain).expect("strings and maps always serialize"))
+        Zeroizing::new(serde_json::to_vec(&self.plain()).expect("strings and maps always serialize"))
     }
 
     /// Reads what [`Credentials::to_bytes`] wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, UnreadableCredentials> {
-        let mut plain: Plain = serde_json::from_slice(bytes).map_err(|_| UnreadableCredentials)?;
-        Ok(Self {
+        let plain: Plain = serde_json::from_slice(bytes).map_err(|_| UnreadableCredentials)?;
+        Ok(Self::of_plain(plain))
+    }
+
+    pub(super) fn plain(&self) -> Plain {
+        let open = |secret: &Secret<String>| secret.expose().clone();
+        Plain {
+            access_token: self.access_token.as_ref().map(open),
+            refresh_token: self.refresh_token.as_ref().map(open),
+            token_secret: self.token_secret.as_ref().map(open),
+            scopes: self.scopes.clone(),
+            kept: self.kept.clone(),
+            input: opened(&self.input),
+        }
+    }
+
+    pub(super) fn of_plain(mut plain: Plain) -> Self {
+        Self {
             access_token: plain.access_token.take().map(Secret::new),
             refresh_token: plain.refresh_token.take().map(Secret::new),
+            token_secret: plain.token_secret.take().map(Secret::new),
             scopes: plain.scopes.take(),
             kept: std::mem::take(&mut plain.kept),
-            input: std::mem::take(&mut plain.input)
-                .into_iter()
-                .map(|(name, value)| (name, Secret::new(value)))
-                .collect(),
-        })
+            input: closed(std::mem::take(&mut plain.input)),
+        }
     }
 }
 
-/// What an attempt keeps secret until it ends.
-#[derive(Clone, Default)]
-pub struct AttemptSecrets {
-    /// PKCE verifier; its challenge went to the provider.
-    pub pkce_verifier: Option<Secret<String>>,
-    /// What the customer typed into secret fields.
-    pub input: BTreeMap<String, Secret<String>>,
+/// Secrets in the clear, to be sealed.
+pub(super) fn opened(secrets: &BTreeMap<String, Secret<String>>) -> BTreeMap<String, String> {
+    secrets.iter().map(|(name, secret)| (name.clone(), secret.expose().clone())).collect()
 }
 
-impl AttemptSecrets {
-    /// The bytes to seal.
-    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        // The same sealed form as credentials: the verifier takes the place of the token it will bring.
-        let form = Credentials {
-            access_token: self.pkce_verifier.clone(),
-            input: self.input.clone(),
-            ..Credentials::default()
-        };
-        form.to_bytes()
-    }
-
-    /// Reads what [`AttemptSecrets::to_bytes`] wrote.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, UnreadableCredentials> {
-        let form = Credentials::from_bytes(bytes)?;
-        Ok(Self { pkce_verifier: form.access_token, input: form.input })
-    }
+/// The way back.
+pub(super) fn closed(texts: BTreeMap<String, String>) -> BTreeMap<String, Secret<String>> {
+    texts.into_iter().map(|(name, text)| (name, Secret::new(text))).collect()
 }
 
 #[cfg(test)]
@@ -118,6 +111,7 @@ mod tests {
         let credentials = Credentials {
             access_token: Some("at".into()),
             refresh_token: Some("rt".into()),
+            token_secret: Some("ts".into()),
             scopes: Some(vec!["read".to_owned()]),
             kept: BTreeMap::from([("instance_url".to_owned(), "https://eu1.example".to_owned())]),
             input: BTreeMap::from([("api_key".to_owned(), "k".into())]),
@@ -127,5 +121,6 @@ mod tests {
 
         assert_eq!(read.to_bytes(), credentials.to_bytes());
         assert_eq!(read.refresh_token.unwrap().expose(), "rt");
+        assert_eq!(read.token_secret.unwrap().expose(), "ts");
     }
 }

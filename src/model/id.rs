@@ -60,6 +60,18 @@ id!(
     /// One try at connecting.
     AttemptId
 );
+id!(
+    /// Somewhere that events are told.
+    WebhookId
+);
+id!(
+    /// Something that happened to a connection.
+    EventId
+);
+id!(
+    /// One event on its way to one webhook.
+    DeliveryId
+);
 
 impl IntegrationId {
     /// The id of integration `key` in `workspace`: the same after the database is made anew,
@@ -67,6 +79,13 @@ impl IntegrationId {
     pub fn of(workspace: WorkspaceId, key: &str) -> Self {
         let name = format!("{workspace}/{key}");
         Self(Uuid::new_v5(&INTEGRATION_NAMESPACE, name.as_bytes()))
+    }
+}
+
+impl WebhookId {
+    /// The id of a webhook that a configuration file names: the same at every start.
+    pub fn of(workspace: WorkspaceId, target: &str) -> Self {
+        Self(Uuid::new_v5(&workspace.uuid(), format!("webhook/{target}").as_bytes()))
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{IntegrationId, WorkspaceId};
+use super::{IntegrationId, Timestamp, WorkspaceId};
 
 /// A connector set up in a workspace. Its client secret stays in the store, sealed.
 #[derive(Clone, Debug)]
@@ -22,14 +22,33 @@ pub struct Integration {
     pub settings: IntegrationSettings,
     /// No longer offered; its connections stay.
     pub hidden: bool,
+    /// What is known of it beside what it is.
+    pub record: IntegrationRecord,
+}
+
+/// Whose an integration is and since when.
+#[derive(Clone, Debug)]
+pub struct IntegrationRecord {
+    /// The configuration file names it, and puts its own values back whenever it is applied.
+    pub of_file: bool,
+    /// What the backend keeps with it.
+    pub meta: Option<Value>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// When it was archived, or dropped from the file.
+    pub archived_at: Option<Timestamp>,
 }
 
 /// What an integration can set.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct IntegrationSettings {
     /// Instead of the connector's name.
     pub name: Option<String>,
+    /// Instead of the connector's description.
+    pub description: Option<String>,
     /// Address of a logo instead of the connector's.
     pub logo: Option<String>,
     /// Sorts first; none leaves it to the connector.

@@ -33,8 +33,12 @@ pub struct WorkspaceSettings {
     pub allow_tokens_without_exp: bool,
     /// Connector parameters are only taken from signed places.
     pub require_signed_parameters: bool,
+    /// The backend may read credentials in the clear.
+    pub allow_credentials_read: bool,
     /// Where confirm mode parks a finished attempt; none turns the mode off.
     pub confirm_redirect: Option<String>,
+    /// How the product's own API is called; none when it is not connected.
+    pub your_app: Option<super::YourAppSettings>,
     /// How the page looks.
     pub theme: Theme,
     /// The workspace a newcomer meets: played by the sandbox.
@@ -51,7 +55,9 @@ impl Default for WorkspaceSettings {
             max_token_lifetime_seconds: DEFAULT_MAX_TOKEN_LIFETIME.as_secs(),
             allow_tokens_without_exp: false,
             require_signed_parameters: false,
+            allow_credentials_read: false,
             confirm_redirect: None,
+            your_app: None,
             theme: Theme::default(),
             demo: false,
         }
@@ -136,6 +142,10 @@ pub struct Session {
     pub surface: Surface,
     /// The only integration keys this session sees; none means all.
     pub integrations: Option<Vec<String>>,
+    /// Connector parameters that the token signed, sealed.
+    pub sealed_parameters: Option<Vec<u8>>,
+    /// The token is one of the product's backend (`isAdmin`).
+    pub is_admin: bool,
     /// When it ends.
     pub expires_at: Timestamp,
 }

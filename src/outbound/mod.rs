@@ -2,24 +2,31 @@
 //!
 //! No redirects, one deadline for the whole call, a cap on the decoded answer, and a check of the
 //! address after resolving it: the connection goes to the address that was checked. Knows no OAuth
-//! and no connector; errors never carry an address's query or a body.
+//! and no connector; errors never carry an address's query or a body. What only passes through is in
+//! `stream`.
 
 mod address;
+mod body;
+mod knock;
+mod names;
+mod pool;
+mod stream;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
 use http::{HeaderValue, header::USER_AGENT};
-use reqwest::{
-    Client,
-    dns::{Addrs, Name, Resolve, Resolving},
-    redirect::Policy,
-};
+use reqwest::{Client, redirect::Policy};
 use url::{Host, Url};
 
 use crate::protocol::call::{Call, Reply};
 
+use names::PublicOnly;
+
 pub use address::{AddressRefusal, is_public};
+pub use body::{ByteStream, Download, Upload, UploadFault};
+pub use names::{Names, SystemNames};
+pub use stream::{Deadlines, Reserved, StreamedCall, StreamedReply};
 
 /// A whole call, from the first byte sent to the last byte read.
 const DEADLINE: Duration = Duration::from_secs(12);
@@ -46,12 +53,38 @@ pub enum OutboundError {
     /// No answer in time.
     #[error("{0} did not answer in time")]
     Timeout(String),
-    /// No connection, or one that broke.
+    /// No connection: nothing was sent.
+    #[error("{0} cannot be reached")]
+    NotReached(String),
+    /// A connection that broke.
     #[error("{0} could not be reached")]
     Unreachable(String),
     /// The answer is larger than we read.
     #[error("the answer of {0} is too large")]
     TooLarge(String),
+    /// The answer is no HTTP.
+    #[error("the answer of {0} cannot be read")]
+    Unreadable(String),
+    /// A connection that was kept from an earlier call ended under this one.
+    #[error("{0} closed the connection")]
+    Severed(String),
+    /// The caller's own body ended early.
+    #[error(transparent)]
+    Upload(UploadFault),
+    /// What the call was made with no longer stands.
+    #[error("the call was withdrawn")]
+    Withdrawn,
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The one for whole calls.
+    #[error(transparent)]
+    Whole(#[from] reqwest::Error),
+    /// The one for calls that pass through.
+    #[error(transparent)]
+    Passing(#[from] rustls::Error),
 }
 
 /// How far a call may reach.
@@ -68,15 +101,22 @@ pub enum Reach {
 pub struct Outbound {
     public: Client,
     listed: Client,
+    pool: pool::Pool,
     allowed: Arc<Vec<String>>,
     sandbox: Option<SocketAddr>,
 }
 
 impl Outbound {
     /// `allowed` is `egress_allow`, `host:port` each; `sandbox` is where this server listens.
-    pub fn new(allowed: Vec<String>, sandbox: Option<SocketAddr>) -> Result<Self, reqwest::Error> {
+    pub fn new(
+        allowed: Vec<String>,
+        sandbox: Option<SocketAddr>,
+        names: Arc<dyn Names>,
+    ) -> Result<Self, ClientError> {
+        let public = PublicOnly(names);
         Ok(Self {
-            public: client().dns_resolver(Arc::new(PublicOnly)).build()?,
+            pool: pool::Pool::new(public.clone())?,
+            public: client().dns_resolver(Arc::new(public)).build()?,
             listed: client().build()?,
             allowed: Arc::new(allowed.into_iter().map(|entry| entry.to_ascii_lowercase()).collect()),
             sandbox,
@@ -109,15 +149,21 @@ impl Outbound {
     }
 
     fn client_for(&self, url: &Url, reach: Reach) -> Result<&Client, AddressRefusal> {
+        Ok(if self.is_listed(url, reach)? { &self.listed } else { &self.public })
+    }
+
+    /// Whether an address is on the operator's list or the sandbox's own, so that what its name resolves to
+    /// is not looked at. Refuses what is not called at all.
+    fn is_listed(&self, url: &Url, reach: Reach) -> Result<bool, AddressRefusal> {
         let host = url.host().ok_or(AddressRefusal::NoHost)?;
         let port = url.port_or_known_default().ok_or(AddressRefusal::NoHost)?;
         if reach == Reach::Sandbox {
             let own = self.sandbox.is_some_and(|own| is_address(&host, own) && port == own.port());
-            return own.then_some(&self.listed).ok_or(AddressRefusal::NotTheSandbox);
+            return own.then_some(true).ok_or(AddressRefusal::NotTheSandbox);
         }
         let name = format!("{host}:{port}").to_ascii_lowercase();
         if self.allowed.contains(&name) {
-            return Ok(&self.listed);
+            return Ok(true);
         }
         if url.scheme() != "https" {
             return Err(AddressRefusal::NotHttps);
@@ -127,7 +173,7 @@ impl Outbound {
             Host::Ipv6(ip) => address::check(ip.into())?,
             Host::Domain(name) => address::check_name(name)?,
         }
-        Ok(&self.public)
+        Ok(false)
     }
 }
 
@@ -158,27 +204,25 @@ fn broke(error: &reqwest::Error, host: &str) -> OutboundError {
         }
         source = cause.source();
     }
-    if error.is_timeout() {
+    if error.is_connect() {
+        OutboundError::NotReached(host.to_owned())
+    } else if error.is_timeout() {
         OutboundError::Timeout(host.to_owned())
     } else {
         OutboundError::Unreachable(host.to_owned())
     }
 }
 
-/// Resolves a name and keeps only addresses that may be called. A name with any other address is
-/// refused whole: an attacker's name that mixes both is not a name to trust.
-struct PublicOnly;
-
-impl Resolve for PublicOnly {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            for address in &found {
-                address::check(address.ip())?;
-            }
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
+/// The refusal of an address behind an error of the client's.
+fn refusal_in(error: &(dyn std::error::Error + 'static)) -> Option<AddressRefusal> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(reason) = error.downcast_ref::<AddressRefusal>() {
+            return Some(*reason);
+        }
+        cause = error.source();
     }
+    None
 }
 
 #[cfg(test)]
@@ -186,7 +230,12 @@ mod tests {
     use super::*;
 
     fn outbound() -> Outbound {
-        Outbound::new(vec!["127.0.0.1:9000".to_owned()], Some(([127, 0, 0, 1], 7080).into())).unwrap()
+        Outbound::new(
+            vec!["127.0.0.1:9000".to_owned()],
+            Some(([127, 0, 0, 1], 7080).into()),
+            Arc::new(SystemNames),
+        )
+        .unwrap()
     }
 
     fn verdict(url: &str, reach: Reach) -> Option<AddressRefusal> {

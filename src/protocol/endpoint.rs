@@ -35,6 +35,8 @@ pub struct Endpoint {
     pub body: Option<Value>,
     /// The request itself says where a token goes, so it is sent as written.
     pub places_token: bool,
+    /// The request itself says where a token signed by us goes, so it is sent as written.
+    pub places_jwt: bool,
 }
 
 /// Why a request cannot be made out of a connector's words and the values at hand.
@@ -75,7 +77,8 @@ impl Endpoint {
             headers,
             basic,
             body: request.body.as_ref().map(|body| render_json(body, values)).transpose()?,
-            places_token: places_token(request),
+            places_token: places(request, &["access_token", "refresh_token"]),
+            places_jwt: places(request, &["jwt"]),
         })
     }
 
@@ -144,9 +147,9 @@ fn with_members(body: &Map<String, Value>, params: &[(String, String)]) -> Map<S
     members
 }
 
-fn places_token(request: &Request) -> bool {
-    let has =
-        |template: &Template| template.names().any(|name| matches!(name, "access_token" | "refresh_token"));
+/// Whether a request has a placeholder of one of these names.
+fn places(request: &Request, names: &[&str]) -> bool {
+    let has = |template: &Template| template.names().any(|name| names.contains(&name));
     let target = match &request.target {
         Target::Url(template) | Target::Path(template) => template,
     };

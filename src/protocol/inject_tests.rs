@@ -1,4 +1,4 @@
-use http::Method;
+use http::{HeaderName, Method};
 
 use super::*;
 use crate::{
@@ -90,10 +90,50 @@ fn a_value_cannot_add_a_header() {
 }
 
 #[test]
-fn a_signature_is_not_made_here() {
-    let usage = Usage { sign: true, ..Usage::default() };
+fn a_signature_is_left_to_the_caller_and_counts_as_a_credential() {
+    let signed = Usage { sign: true, ..Usage::default() };
+    let with_key = Usage { sign: true, headers: templates(&[("X-Key", "{{key}}")]), ..Usage::default() };
+    let mut call = call();
 
-    let refusal = inject(&usage, &(), &mut call());
+    inject(&signed, &(), &mut call).expect("nothing to fill in");
+    inject(&with_key, &(), &mut call).expect("the signature is the credential");
 
-    assert!(matches!(refusal, Err(InjectError::Call(CallError::Unsupported(_)))));
+    assert!(call.headers.is_empty());
+    assert_eq!(call.url.as_str(), "https://api.example.com/x?a=1&key=theirs");
+}
+
+#[test]
+fn in_a_callers_call_the_credential_is_ours_and_fixed_text_a_default() {
+    let usage = Usage {
+        headers: templates(&[("X-Key", "{{key}}"), ("Accept", "application/json")]),
+        query: templates(&[("token", "{{key}}")]),
+        ..Usage::default()
+    };
+    let mut call = Call::new(Method::GET, Url::parse("https://api.example.com/x").expect("a URL"));
+    for (name, value) in [("x-key", "theirs"), ("x_key", "theirs"), ("accept", "text/csv"), ("version", "1")]
+    {
+        call.headers.insert(HeaderName::from_static(name), value.parse().expect("a value"));
+    }
+
+    let defaults = templates(&[("Version", "2"), ("X-Zone", "eu")]);
+    inject_relayed(&usage, &defaults, &map(&[("key", "ours")]), &mut call).expect("it fits");
+
+    let found: Vec<_> =
+        ["x-key", "accept", "version", "x-zone"].iter().map(|name| &call.headers[*name]).collect();
+    assert_eq!(found, ["ours", "text/csv", "1", "eu"]);
+    assert_eq!(call.headers.len(), 4);
+    assert_eq!(call.url.query(), Some("token=ours"));
+}
+
+#[test]
+fn the_callers_query_stays_as_it_is_beside_the_credential() {
+    let own = Some("key=ours&zone=eu");
+
+    assert_eq!(merge_query(Some("a='%2F+&&b=\u{fc}"), None).as_deref(), Some("a='%2F+&&b=\u{fc}"));
+    assert_eq!(merge_query(None, None), None);
+    assert_eq!(merge_query(None, own).as_deref(), own);
+    assert_eq!(
+        merge_query(Some("a='%2F&key=x&k%65y=y&key&zone"), own).as_deref(),
+        Some("a='%2F&key=ours&zone=eu")
+    );
 }

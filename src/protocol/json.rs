@@ -4,6 +4,7 @@
 
 use std::{cell::Cell, collections::BTreeMap, fmt};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
@@ -75,6 +76,18 @@ pub fn scalar(value: &Value) -> Option<String> {
         Value::Bool(flag) => Some(flag.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+/// The claims of a token reply's `id_token`. They are believed without a look at the signature, because
+/// the reply came from the token endpoint itself, over TLS (OpenID Connect Core §3.1.3.7, step 6).
+pub fn id_token_claims(reply: &Value) -> Option<Value> {
+    let payload = reply.get("id_token")?.as_str()?.split('.').nth(1)?;
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+}
+
+/// Equal, also when one is a text: form-encoded replies and TOML files have texts for numbers.
+pub fn is_same(found: &Value, wanted: &Value) -> bool {
+    found == wanted || scalar(found).is_some_and(|found| scalar(wanted) == Some(found))
 }
 
 /// Name → dotted path becomes name → text, for the paths that lead to a scalar.

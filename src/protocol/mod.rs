@@ -4,12 +4,19 @@
 //! clock or draw a random number; whoever calls them brings the reply, the time and the bytes.
 
 pub mod call;
+pub mod callback_signature;
+pub mod discover;
 pub mod endpoint;
+pub mod hop;
 pub mod inject;
+pub mod join;
 pub mod json;
 pub mod jwt;
+pub mod oauth1;
 pub mod oauth2;
+mod params;
 pub mod token_reply;
+pub mod webhook;
 
 #[cfg(test)]
 mod samples;

@@ -1,4 +1,5 @@
-//! OAuth 2 authorization code, refresh and revocation, as requests to send.
+//! OAuth 2: authorization code, client credentials, JWT bearer, refresh and revocation, as requests
+//! to send.
 //!
 //! What differs between providers is data on the auth option; this room knows the standard names
 //! and where they go. It never sees a reply: that is [`super::token_reply`].
@@ -10,16 +11,25 @@ use url::{Url, form_urlencoded};
 use super::{
     call::{Call, CallError},
     endpoint::Endpoint,
+    params::{Binding, Params, assemble, name, put, put_resource, scopes},
 };
 use crate::{
     catalog::connector::{AuthOption, AuthType, ClientAuth, ScopeAt},
-    model::{Secret, redirect::append_query},
+    model::Secret,
 };
 
-type Params = Vec<(String, String)>;
+mod pushed;
+
+pub use pushed::{pushed_authorize_url, pushed_reply, pushed_request};
 
 /// Parameters of the authorize address that tie the answer to the attempt; a connector cannot set them.
 const BINDING: [&str; 4] = ["state", "redirect_uri", "code_challenge", "code_challenge_method"];
+
+/// RFC 7523 §2.1.
+const JWT_BEARER_GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// RFC 7523 §2.2.
+const CLIENT_ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// How a workspace is known to a provider.
 #[derive(Clone)]
@@ -28,6 +38,8 @@ pub struct Client {
     pub id: String,
     /// Client secret; none for a public client.
     pub secret: Option<Secret<String>>,
+    /// A ready client assertion, for `private_key_jwt`.
+    pub assertion: Option<Secret<String>>,
 }
 
 /// What one visit to the provider asks for.
@@ -101,7 +113,7 @@ pub fn authorize_url(option: &AuthOption, endpoint: &Endpoint, ask: &AuthorizeAs
         put_resource(&mut plain, option);
     }
     put(&mut bound, option, "state", ask.state);
-    assemble(endpoint, option, plain, bound)
+    assemble(endpoint, option, plain, Binding { names: &BINDING, params: bound })
 }
 
 /// The call that trades a code for tokens. RFC 6749 §4.1.3.
@@ -124,6 +136,50 @@ pub fn code_request(
     put_resource(&mut params, option);
     params.extend(grant.echo.iter().cloned());
     authenticated(option, endpoint, client, params)
+}
+
+/// The call that gets a token for the client itself. RFC 6749 §4.4.2.
+///
+/// Scopes travel with it whatever `scopes.at` says: there is no other request.
+pub fn client_credentials_request(
+    option: &AuthOption,
+    endpoint: &Endpoint,
+    client: &Client,
+    asked: &[String],
+) -> Result<Call, CallError> {
+    let mut params = Params::new();
+    put(&mut params, option, "grant_type", "client_credentials");
+    params.extend(scopes(option, asked));
+    put_resource(&mut params, option);
+    authenticated(option, endpoint, client, params)
+}
+
+/// The call that trades a signed token for an access token. RFC 7523 §2.1.
+///
+/// The assertion alone says who asks; a client authenticates only where the connector says how or
+/// which. A request that places `{{jwt}}` itself is sent as written.
+pub fn jwt_bearer_request(
+    option: &AuthOption,
+    endpoint: &Endpoint,
+    client: Option<&Client>,
+    assertion: &str,
+    asked: &[String],
+) -> Result<Call, CallError> {
+    if endpoint.places_jwt {
+        return endpoint.call();
+    }
+    let mut params = Params::new();
+    put(&mut params, option, "grant_type", JWT_BEARER_GRANT);
+    put(&mut params, option, "assertion", assertion);
+    if option.scopes.at == ScopeAt::Token {
+        params.extend(scopes(option, asked));
+    }
+    put_resource(&mut params, option);
+    let is_wanted = option.client_auth != ClientAuth::Body || option.client.is_some();
+    match client.filter(|_| is_wanted) {
+        Some(client) => authenticated(option, endpoint, client, params),
+        None => endpoint.call_with(params),
+    }
 }
 
 /// The call that renews tokens. RFC 6749 §6. `scopes` are those the grant has.
@@ -183,7 +239,13 @@ fn authenticated(
     let secret = client.secret.as_ref().map(Secret::expose);
     let place = if endpoint.basic.is_some() { ClientAuth::Basic } else { option.client_auth };
     match (place, secret) {
-        (ClientAuth::PrivateKeyJwt, _) => return Err(CallError::Unsupported("private_key_jwt")),
+        (ClientAuth::PrivateKeyJwt, _) => {
+            let assertion =
+                client.assertion.as_ref().ok_or(CallError::Unsupported("private_key_jwt without a key"))?;
+            put_client_id(&mut params, option, client);
+            put(&mut params, option, "client_assertion_type", CLIENT_ASSERTION_TYPE);
+            put(&mut params, option, "client_assertion", assertion.expose());
+        }
         (ClientAuth::Basic | ClientAuth::BasicRaw, _) if endpoint.basic.is_some() => {}
         (ClientAuth::Basic, Some(secret)) => {
             let mut call = endpoint.call_with(params)?;
@@ -196,13 +258,21 @@ fn authenticated(
             return Ok(call);
         }
         (ClientAuth::Body, Some(secret)) => {
-            put(&mut params, option, "client_id", &client.id);
+            put_client_id(&mut params, option, client);
             put(&mut params, option, "client_secret", secret);
         }
         // A public client names itself (RFC 6749 §3.2.1).
-        (ClientAuth::None, _) | (_, None) => put(&mut params, option, "client_id", &client.id),
+        (ClientAuth::None, _) | (_, None) => put_client_id(&mut params, option, client),
     }
     endpoint.call_with(params)
+}
+
+/// Names the client, unless the parameters already do: none may appear twice (RFC 6749 §3.2).
+fn put_client_id(params: &mut Params, option: &AuthOption, client: &Client) {
+    let is_there = params.iter().any(|(given, _)| Some(given.as_str()) == name(option, "client_id"));
+    if !is_there {
+        put(params, option, "client_id", &client.id);
+    }
 }
 
 /// One part of Basic credentials. RFC 6749 §2.3.1, appendix B.
@@ -210,58 +280,10 @@ fn form_encode(part: &str) -> String {
     form_urlencoded::byte_serialize(part.as_bytes()).collect()
 }
 
-/// The provider's name for a standard parameter; `None` when it is not to be sent.
-fn name<'o>(option: &'o AuthOption, standard: &'o str) -> Option<&'o str> {
-    Some(option.names.get(standard).map_or(standard, String::as_str)).filter(|name| !name.is_empty())
-}
-
-fn put(params: &mut Params, option: &AuthOption, standard: &str, value: &str) {
-    if let Some(name) = name(option, standard) {
-        params.push((name.to_owned(), value.to_owned()));
-    }
-}
-
-fn put_resource(params: &mut Params, option: &AuthOption) {
-    if let Some(resource) = &option.resource {
-        put(params, option, "resource", resource);
-    }
-}
-
-/// Scope parameters: the main one and the connector's further ones, empty ones left out.
-fn scopes(option: &AuthOption, asked: &[String]) -> Params {
-    let rules = &option.scopes;
-    if !rules.supported {
-        return Params::new();
-    }
-    let main = (&rules.param, asked);
-    let further = rules.params.iter().map(|(name, scopes)| (name, scopes.as_slice()));
-    std::iter::once(main)
-        .chain(further)
-        .filter(|(name, scopes)| !name.is_empty() && !scopes.is_empty())
-        .map(|(name, scopes)| (name.clone(), scopes.join(&rules.separator)))
-        .collect()
-}
-
-/// Puts an authorize address together so that no parameter appears twice (RFC 6749 §3.1):
-/// what binds the attempt wins over the connector's words, and those win over the standard's.
-fn assemble(endpoint: &Endpoint, option: &AuthOption, plain: Params, bound: Params) -> Url {
-    let is_binding = |given: &str| BINDING.iter().any(|standard| name(option, standard) == Some(given));
-    let mut url = endpoint.url.clone();
-    let own: Vec<String> = url.query_pairs().map(|(name, _)| name.into_owned()).collect();
-    if own.iter().any(|name| is_binding(name)) {
-        let kept: Params = url.query_pairs().into_owned().filter(|(name, _)| !is_binding(name)).collect();
-        url.set_query(None);
-        append_query(&mut url, kept.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    }
-    let params: Vec<_> = endpoint.params.iter().filter(|(name, _)| !is_binding(name)).collect();
-    let is_taken = |name: &String| own.contains(name) || params.iter().any(|(param, _)| param == name);
-    let standard: Vec<_> = plain.iter().filter(|(name, _)| !is_taken(name)).collect();
-    let all = standard.into_iter().chain(params.iter().copied()).chain(&bound);
-    append_query(&mut url, all.map(|(name, value)| (name.as_str(), value.as_str())));
-    url.set_fragment(None);
-    url
-}
-
+#[cfg(test)]
+mod grant_tests;
+#[cfg(test)]
+mod pushed_tests;
 #[cfg(test)]
 #[path = "oauth2_tests.rs"]
 mod tests;

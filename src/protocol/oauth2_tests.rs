@@ -23,7 +23,7 @@ fn endpoint(request: &Request) -> Endpoint {
 }
 
 fn client() -> Client {
-    Client { id: "cid".to_owned(), secret: Some(Secret::from("s3c")) }
+    Client { id: "cid".to_owned(), secret: Some(Secret::from("s3c")), assertion: None }
 }
 
 fn scopes_of(scopes: &[&str]) -> Vec<String> {
@@ -199,7 +199,8 @@ fn rfc_6749_section_4_1_3_the_token_call() {
 
 #[test]
 fn rfc_6749_section_2_3_1_basic_parts_are_form_encoded_first() {
-    let client = Client { id: "we:ird id".to_owned(), secret: Some(Secret::from("p%/+\u{e9}~")) };
+    let client =
+        Client { id: "we:ird id".to_owned(), secret: Some(Secret::from("p%/+\u{e9}~")), assertion: None };
     let mut standard = option();
     standard.client_auth = ClientAuth::Basic;
     let mut raw = option();
@@ -208,7 +209,7 @@ fn rfc_6749_section_2_3_1_basic_parts_are_form_encoded_first() {
 
     let call = code_request(&standard, &token, &client, &code_grant()).expect("a call");
     let refused = code_request(&raw, &token, &client, &code_grant()).err();
-    let plain = Client { id: "id".to_owned(), secret: Some(Secret::from("a/b")) };
+    let plain = Client { id: "id".to_owned(), secret: Some(Secret::from("a/b")), assertion: None };
     let sent_raw = code_request(&raw, &token, &plain, &code_grant()).expect("a call");
 
     // we%3Aird+id:p%25%2F%2B%C3%A9%7E
@@ -220,7 +221,11 @@ fn rfc_6749_section_2_3_1_basic_parts_are_form_encoded_first() {
 
 #[test]
 fn rfc_6749_section_2_3_1_the_rfcs_own_client() {
-    let client = Client { id: "s6BhdRkqt3".to_owned(), secret: Some(Secret::from("7Fjfp0ZBr1KtDRbnfVdmIw")) };
+    let client = Client {
+        id: "s6BhdRkqt3".to_owned(),
+        secret: Some(Secret::from("7Fjfp0ZBr1KtDRbnfVdmIw")),
+        assertion: None,
+    };
     let mut option = option();
     option.client_auth = ClientAuth::Basic;
 
@@ -233,7 +238,7 @@ fn rfc_6749_section_2_3_1_the_rfcs_own_client() {
 
 #[test]
 fn a_public_client_names_itself_and_proves_nothing() {
-    let public = Client { id: "cid".to_owned(), secret: None };
+    let public = Client { id: "cid".to_owned(), secret: None, assertion: None };
     for place in [ClientAuth::None, ClientAuth::Body, ClientAuth::Basic, ClientAuth::BasicRaw] {
         let mut option = option();
         option.client_auth = place;
@@ -255,16 +260,6 @@ fn client_auth_none_never_sends_the_secret() {
     assert!(
         !String::from_utf8_lossy(&call.body).contains("s3c") && !call.headers.contains_key("authorization")
     );
-}
-
-#[test]
-fn private_key_jwt_is_refused_in_words() {
-    let mut option = option();
-    option.client_auth = ClientAuth::PrivateKeyJwt;
-
-    let refusal = code_request(&option, &endpoint(&request(TOKEN)), &client(), &code_grant()).err();
-
-    assert_eq!(refusal, Some(CallError::Unsupported("private_key_jwt")));
 }
 
 #[test]

@@ -70,6 +70,7 @@ pub(super) fn option() -> AuthOption {
         callback: Callback::default(),
         request_token: None,
         authorize: None,
+        par: None,
         token: None,
         exchange: None,
         refresh: None,

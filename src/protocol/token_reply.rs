@@ -5,6 +5,8 @@
 //! or an outage would look like a revoked grant. Tokens and texts of the provider never get into an
 //! error's words.
 
+mod members;
+
 use std::{fmt, time::Duration};
 
 use http::{HeaderMap, StatusCode, header};
@@ -12,9 +14,11 @@ use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use url::form_urlencoded;
 
+pub(super) use self::members::{expiry, token};
+use self::members::{scopes, token_type};
 use super::{
     call::Reply,
-    json::{at, is_shallow, scalar},
+    json::{at, is_same, is_shallow, scalar},
 };
 use crate::{
     catalog::connector::Request,
@@ -27,23 +31,25 @@ pub const MAX_REPLY_BYTES: usize = 256 * 1024;
 /// Levels of JSON a reply may have.
 const MAX_DEPTH: usize = 32;
 
-/// Bytes a token may have: headers that carry more are refused by many servers.
-const MAX_TOKEN_BYTES: usize = 16 * 1024;
-
-/// Ten years, in seconds: a longer life is cut to this.
-const MAX_LIFE: f64 = 10.0 * 365.0 * 24.0 * 3600.0;
-
 /// The longest wait a provider can ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// Characters of the provider's own words that are kept.
 const MAX_WORDS: usize = 300;
 
-/// Token types that are sent like a bearer token; the connector says in which header.
-const BEARER_LIKE: [&str; 7] = ["bearer", "bearertoken", "bot", "user", "token", "jwt", "access_token"];
-
 /// Codes by which providers say `invalid_grant` (GitHub, HubSpot, Slack, RFC 6749 §5.2).
 const REVOKED: [&str; 4] = ["invalid_grant", "bad_refresh_token", "invalid_refresh_token", "token_revoked"];
+
+/// Codes that blame the client's registration, of OAuth 2 and of OAuth 1.
+const CLIENT_FAULTS: [&str; 7] = [
+    "invalid_client",
+    "unauthorized_client",
+    "consumer_key_unknown",
+    "consumer_key_rejected",
+    "consumer_key_refused",
+    "signature_invalid",
+    "signature_method_rejected",
+];
 
 /// Codes that mean the provider's own trouble although the status says otherwise.
 const PASSING: [&str; 6] =
@@ -55,6 +61,8 @@ pub struct TokenReply {
     pub access_token: Secret<String>,
     /// Absent keeps the old one (RFC 6749 §6).
     pub refresh_token: Option<Secret<String>>,
+    /// What OAuth 1 signs with beside the client's secret; none for OAuth 2. May be empty.
+    pub token_secret: Option<Secret<String>>,
     /// Lower case; `bearer` when the reply does not say.
     pub token_type: String,
     /// `None` is unknown, not for ever.
@@ -137,6 +145,16 @@ pub fn provider_code(text: &str) -> String {
 
 /// Reads a reply to `request`.
 pub fn token_reply(request: &Request, reply: &Reply, now: Timestamp) -> Result<TokenReply, TokenRefusal> {
+    let body = judged(Some(request), reply, now)?;
+    read(request, body, now).map_err(TokenRefusal::Unreadable)
+}
+
+/// The body of a reply that is neither passing trouble nor a refusal. `request` says how errors hide.
+pub(super) fn judged(
+    request: Option<&Request>,
+    reply: &Reply,
+    now: Timestamp,
+) -> Result<Value, TokenRefusal> {
     if is_passing(reply.status) {
         return Err(transient(reply, now));
     }
@@ -146,13 +164,13 @@ pub fn token_reply(request: &Request, reply: &Reply, now: Timestamp) -> Result<T
     let parsed = parse(&reply.body);
     if !reply.status.is_success() {
         let body = parsed.unwrap_or_default();
-        return Err(refusal(request, &body, reply, now).unwrap_or_else(unknown));
+        return Err(refusal(request, &body, reply, now).unwrap_or_else(|| refused("unknown")));
     }
     let body = parsed.map_err(TokenRefusal::Unreadable)?;
-    if let Some(refusal) = refusal(request, &body, reply, now) {
-        return Err(refusal);
+    match refusal(request, &body, reply, now) {
+        Some(refusal) => Err(refusal),
+        None => Ok(body),
     }
-    read(request, body, now).map_err(TokenRefusal::Unreadable)
 }
 
 fn is_passing(status: StatusCode) -> bool {
@@ -167,8 +185,13 @@ fn transient(reply: &Reply, now: Timestamp) -> TokenRefusal {
     TokenRefusal::Transient { status: reply.status.as_u16(), retry_after: retry_after(&reply.headers, now) }
 }
 
-fn unknown() -> TokenRefusal {
-    TokenRefusal::Refused { code: "unknown".to_owned(), description: None, client_fault: false }
+/// A refusal of which nothing but the code is known.
+pub(super) fn refused(code: &str) -> TokenRefusal {
+    TokenRefusal::Refused {
+        code: code.to_owned(),
+        description: None,
+        client_fault: CLIENT_FAULTS.contains(&code),
+    }
 }
 
 /// `Retry-After` in seconds or as an HTTP date. RFC 9110 §10.2.3.
@@ -176,12 +199,15 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let date = OffsetDateTime::parse(text, &Rfc2822).ok()?;
-            Timestamp::from_seconds(date.unix_timestamp()).since(now)
-        }
+        Err(_) => http_date(text)?.since(now),
     };
     Some(wait.min(MAX_RETRY_AFTER))
+}
+
+/// A date as HTTP has it today; the two forms of before 1994 are not read.
+pub(super) fn http_date(text: &str) -> Option<Timestamp> {
+    let date = OffsetDateTime::parse(text.trim(), &Rfc2822).ok()?;
+    Some(Timestamp::from_seconds(date.unix_timestamp()))
 }
 
 /// JSON whatever its label, or form-encoded pairs.
@@ -208,7 +234,7 @@ fn parse(body: &[u8]) -> Result<Value, &'static str> {
 }
 
 /// What the body says against us; `None` when it says nothing of the kind.
-fn refusal(request: &Request, body: &Value, reply: &Reply, now: Timestamp) -> Option<TokenRefusal> {
+fn refusal(request: Option<&Request>, body: &Value, reply: &Reply, now: Timestamp) -> Option<TokenRefusal> {
     let (code, words) = match hidden_error(request, body) {
         Some(found) => found,
         None => plain_error(body, reply.status)?,
@@ -218,15 +244,15 @@ fn refusal(request: &Request, body: &Value, reply: &Reply, now: Timestamp) -> Op
         return Some(transient(reply, now));
     }
     Some(TokenRefusal::Refused {
-        client_fault: matches!(code.as_str(), "invalid_client" | "unauthorized_client"),
+        client_fault: CLIENT_FAULTS.contains(&code.as_str()),
         description: words.as_deref().and_then(Description::of),
         code,
     })
 }
 
 /// The error the connector told us to look for (`request.error`).
-fn hidden_error(request: &Request, body: &Value) -> Option<(String, Option<String>)> {
-    let rule = request.error.as_ref()?;
+fn hidden_error(request: Option<&Request>, body: &Value) -> Option<(String, Option<String>)> {
+    let rule = request?.error.as_ref()?;
     let found = at(body, &rule.field);
     let is_error = match &rule.ok {
         Some(ok) => found.is_some_and(|found| !is_same(found, ok)),
@@ -252,31 +278,33 @@ fn plain_error(body: &Value, status: StatusCode) -> Option<(String, Option<Strin
         let loose = ["error_code", "errorCode", "code", "status", "type"];
         if status.is_success() { None } else { loose.iter().find_map(|name| scalar(body.get(name)?)) }
     })?;
-    let words = ["error_description", "error_message", "message", "error.message", "error.error_description"]
-        .iter()
-        .find_map(|path| scalar(at(body, path)?));
+    let words = [
+        "error_description",
+        "error_message",
+        "message",
+        "error.message",
+        "error.error_description",
+        "oauth_problem_advice",
+    ]
+    .iter()
+    .find_map(|path| scalar(at(body, path)?));
     Some((code, words))
 }
 
-/// The code in `error`: a text, or an object with one.
+/// The code in `error`: a text, or an object with one. OAuth 1 says `oauth_problem`.
 fn plain_code(body: &Value) -> Option<String> {
-    match body.get("error")? {
-        Value::String(code) if !code.is_empty() => Some(code.clone()),
-        Value::Object(error) => {
+    match body.get("error") {
+        Some(Value::String(code)) if !code.is_empty() => Some(code.clone()),
+        Some(Value::Object(error)) => {
             let code = ["error", "code", "type", "status"].iter().find_map(|name| scalar(error.get(*name)?));
             Some(code.unwrap_or_default())
         }
-        _ => None,
+        _ => scalar(body.get("oauth_problem")?).filter(|code| !code.is_empty()),
     }
 }
 
 fn is_said(value: &Value) -> bool {
     !matches!(value, Value::Null | Value::Bool(false)) && value.as_str() != Some("")
-}
-
-/// Equal, also when one is a text: form-encoded replies have only texts.
-fn is_same(found: &Value, wanted: &Value) -> bool {
-    found == wanted || scalar(found).is_some_and(|found| scalar(wanted) == Some(found))
 }
 
 fn read(request: &Request, body: Value, now: Timestamp) -> Result<TokenReply, &'static str> {
@@ -290,65 +318,13 @@ fn read(request: &Request, body: Value, now: Timestamp) -> Result<TokenReply, &'
     let access_token = token(member("access_token"))?.ok_or("no access token")?;
     let refresh_token = token(member("refresh_token"))?;
     let token_type = token_type(member("token_type"))?;
-    let life = member("expires_in").and_then(seconds).or(request.expires_in.map(|seconds| seconds as f64));
-    let expires_at = life.map(|life| now.plus(Duration::from_secs_f64(life.clamp(0.0, MAX_LIFE))));
+    let expires_at = expiry(member("expires_in"), request, &body, now);
     let scopes = member("scope").and_then(scopes);
-    Ok(TokenReply { access_token, refresh_token, token_type, expires_at, scopes, body })
+    Ok(TokenReply { access_token, refresh_token, token_secret: None, token_type, expires_at, scopes, body })
 }
 
-/// A token; null and "" are none.
-fn token(value: Option<&Value>) -> Result<Option<Secret<String>>, &'static str> {
-    match value {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.is_empty() => Ok(None),
-        Some(Value::String(text)) if text.len() > MAX_TOKEN_BYTES => Err("a token of more than 16 KiB"),
-        Some(Value::String(text)) if text.bytes().all(|b| b.is_ascii_graphic()) => {
-            Ok(Some(Secret::from(text.as_str())))
-        }
-        Some(Value::String(_)) => Err("a token with characters that no header can carry"),
-        Some(_) => Err("a token that is not a text"),
-    }
-}
-
-/// RFC 6749 §7.1: a client must not use a type it does not know.
-fn token_type(value: Option<&Value>) -> Result<String, &'static str> {
-    match value {
-        None | Some(Value::Null) => Ok("bearer".to_owned()),
-        Some(Value::String(text)) if text.trim().is_empty() => Ok("bearer".to_owned()),
-        Some(Value::String(text)) => {
-            let token_type = text.trim().to_ascii_lowercase().replace(' ', "");
-            let is_known = BEARER_LIKE.contains(&token_type.as_str());
-            if is_known { Ok(token_type) } else { Err("a token type that is not bearer") }
-        }
-        Some(_) => Err("a token type that is not a text"),
-    }
-}
-
-/// A number of seconds, also as a text; words such as "never" are no number.
-fn seconds(value: &Value) -> Option<f64> {
-    let number = match value {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    };
-    number.filter(|seconds| seconds.is_finite())
-}
-
-/// A list, or a text with spaces or commas; an empty one says nothing.
-fn scopes(value: &Value) -> Option<Vec<String>> {
-    let scopes: Vec<String> = match value {
-        Value::String(text) => words(text).collect(),
-        Value::Array(items) => items.iter().filter_map(Value::as_str).flat_map(words).collect(),
-        _ => Vec::new(),
-    };
-    (!scopes.is_empty()).then_some(scopes)
-}
-
-fn words(text: &str) -> impl Iterator<Item = String> {
-    text.split([' ', ',', '\t', '\n']).filter(|scope| !scope.is_empty()).map(str::to_owned)
-}
-
-fn is_printable(c: char) -> bool {
+/// Whether a character can be shown without turning the writing around.
+pub(super) fn is_printable(c: char) -> bool {
     !c.is_control()
         && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

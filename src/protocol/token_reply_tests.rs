@@ -49,7 +49,8 @@ fn every_odd_reply_gets_its_verdict() {
     let long = "a".repeat(400);
     let long_words = format!("refused invalid_grant {}", "a".repeat(300));
     let deep = format!(r#"{{"access_token":"A","x":{}{}}}"#, "[".repeat(32), "]".repeat(32));
-    let huge = format!(r#"{{"access_token":"A","x":"{}"}}"#, "x".repeat(MAX_REPLY_BYTES));
+    let abyss = format!(r#"{{"access_token":"A","x":{}"#, "[".repeat(100_000));
+    let huge = format!(r#"{{"access_token":"A","x":"{}"}}"#, "x".repeat(300 * 1024));
     let table: &[(u16, &str, &str)] = &[
         // What the RFCs say.
         (
@@ -127,7 +128,9 @@ fn every_odd_reply_gets_its_verdict() {
         (200, "<html><body class=\"a=b\">Welcome</body></html>", "unreadable neither JSON nor form-encoded"),
         (200, "callback({\"access_token\":\"A\"});", "unreadable neither JSON nor form-encoded"),
         (200, &deep, "unreadable too deeply nested"),
+        (200, &abyss, "unreadable too deeply nested"),
         (200, &huge, "unreadable too large"),
+        (200, r#"{"data":{"access_token":"A"}}"#, "unreadable no access token"),
         // Tokens that no header can carry.
         (200, r#"{"access_token":null}"#, "unreadable no access token"),
         (200, r#"{"access_token":""}"#, "unreadable no access token"),
@@ -172,6 +175,7 @@ fn every_odd_reply_gets_its_verdict() {
             "refused invalid_grant abc",
         ),
         (400, r#"{"error":"invalid_grant","error_description":{"a":1}}"#, "refused invalid_grant -"),
+        (401, r#"{"oauth_problem":"token_expired","error":""}"#, "refused token_expired -"),
         (401, "<html>Unauthorized</html>", "refused unknown -"),
         (403, "", "refused unknown -"),
         (404, "Not Found", "refused unknown -"),
@@ -333,4 +337,25 @@ fn the_whole_reply_is_kept_for_what_the_connector_keeps() {
     let body = tokens.map(|tokens| tokens.body).expect("tokens");
 
     assert_eq!(crate::protocol::json::keep(&map(&[("team", "team.id")]), &body), map(&[("team", "7")]));
+}
+
+#[test]
+fn a_life_may_be_told_as_a_date() {
+    let mut request = post();
+    request.map.insert("expires_at".to_owned(), "until".to_owned());
+    let now = Timestamp::from_seconds(1_767_225_600);
+    let lives = |until: &str| {
+        let body = format!(r#"{{"access_token":"at","until":{until}}}"#);
+        let Ok(read) = token_reply(&request, &reply(200, &body), now) else { panic!("{body}") };
+        read.expires_at.map(|end| end.seconds() - now.seconds())
+    };
+
+    assert_eq!(lives(r#""2026-01-01T01:00:00Z""#), Some(3600));
+    assert_eq!(lives(r#""2026-01-01T02:00:00+01:00""#), Some(3600));
+    assert_eq!(lives("1767229200"), Some(3600));
+    assert_eq!(lives(r#""1767229200""#), Some(3600));
+    assert_eq!(lives(r#""2025-12-31T23:00:00Z""#), Some(0));
+    for unknown in [r#""never""#, "1767229200000", "null", "{}"] {
+        assert_eq!(lives(unknown), None, "{unknown}");
+    }
 }

@@ -31,9 +31,11 @@ pub(super) struct Call {
 }
 
 /// Parameters in the order they came; of a repeated name only the first is read.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Params {
     pairs: Vec<(String, String)>,
+    /// The body as it came, when it was JSON.
+    pub(super) json: Option<Value>,
     /// How they travelled; none when there were none.
     pub(super) format: Option<Format>,
 }
@@ -43,8 +45,8 @@ impl Call {
     pub(super) fn split(request: HttpRequest) -> Option<(Self, Body)> {
         let (parts, body) = request.into_parts();
         let rest = parts.uri.path().strip_prefix("/sandbox/")?;
-        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let host = decode(host).to_ascii_lowercase();
+        let (_, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let host = host(parts.uri.path());
         let plain =
             |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']');
         if host.is_empty() || !host.bytes().all(plain) {
@@ -78,6 +80,17 @@ impl Call {
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     }
 
+    /// Whether the body is a form.
+    pub(super) fn has_form(&self) -> bool {
+        let kind = self.header(header::CONTENT_TYPE.as_str()).unwrap_or("");
+        kind.split(';').next().unwrap_or("").trim() == "application/x-www-form-urlencoded"
+    }
+
+    /// `https://HOST/PATH`, as it was called.
+    pub(super) fn url(&self) -> String {
+        format!("https://{}{}", self.address.host, self.address.path)
+    }
+
     /// Reads the body's parameters, by its content type. None when it cannot be read.
     pub(super) async fn params(&self, body: Body) -> Option<Params> {
         let body = axum::body::to_bytes(body, BODY_LIMIT).await.ok()?;
@@ -99,7 +112,7 @@ impl Params {
     pub(super) fn of_form(text: &str, format: Format) -> Self {
         let pairs: Vec<_> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
         let format = (!pairs.is_empty()).then_some(format);
-        Self { pairs, format }
+        Self { pairs, json: None, format }
     }
 
     /// Strings and numbers of a JSON object, whatever depth; a name is the last key.
@@ -115,7 +128,7 @@ impl Params {
         }
         let mut pairs = Vec::new();
         gather("", &Value::Object(value.as_object()?.clone()), &mut pairs);
-        Some(Self { pairs, format: Some(Format::Json) })
+        Some(Self { pairs, json: Some(value.clone()), format: Some(Format::Json) })
     }
 
     /// The first value of this name.
@@ -123,10 +136,21 @@ impl Params {
         self.pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// Every name and value.
+    pub(super) fn pairs(&self) -> &[(String, String)] {
+        &self.pairs
+    }
+
     /// Every value.
     pub(super) fn values(&self) -> impl Iterator<Item = &str> {
         self.pairs.iter().map(|(_, value)| value.as_str())
     }
+}
+
+/// The HOST of `/sandbox/HOST/PATH`, whatever it is.
+pub(super) fn host(path: &str) -> String {
+    let rest = path.strip_prefix("/sandbox/").unwrap_or("");
+    decode(rest.split('/').next().unwrap_or("")).to_ascii_lowercase()
 }
 
 /// How the parameters of this request have to travel.

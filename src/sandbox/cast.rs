@@ -6,8 +6,10 @@ use url::Url;
 
 use crate::catalog::{
     Catalog, Connector,
-    connector::{Api, AuthOption, AuthType, ClientAuth, Request, Target},
+    connector::{Api, AuthOption, AuthType, Request, Target},
 };
+
+use crate::protocol::oauth1::SignatureMethod;
 
 use super::{
     call::Address,
@@ -19,15 +21,23 @@ use super::{
 pub(super) enum Role {
     /// The consent page.
     Authorize,
-    /// Codes and refresh tokens become access tokens.
+    /// The consent page's parameters are handed over (RFC 9126).
+    Par,
+    /// OAuth 1: the first call.
+    RequestToken,
+    /// A grant becomes an access token.
     Token,
+    /// A token becomes a fresher one.
+    Refresh,
+    /// A fresh token is swapped for another.
+    Exchange,
     /// Tokens are given back.
     Revoke,
     /// The call that shows whether credentials work.
     Test,
     /// The n-th call that finds out what the account has.
     Discover(usize),
-    /// An address of a method that is not played yet.
+    /// An address of an option that lacks what its method needs.
     Unplayed,
     /// Anything else below the API's base.
     Api,
@@ -38,11 +48,13 @@ impl Role {
     const fn rank(self) -> u8 {
         match self {
             Self::Authorize => 0,
-            Self::Token => 1,
-            Self::Revoke => 2,
-            Self::Test | Self::Discover(_) => 3,
-            Self::Unplayed => 4,
-            Self::Api => 5,
+            Self::Par => 1,
+            Self::RequestToken => 2,
+            Self::Token | Self::Refresh | Self::Exchange => 3,
+            Self::Revoke => 4,
+            Self::Test | Self::Discover(_) => 5,
+            Self::Unplayed => 6,
+            Self::Api => 7,
         }
     }
 }
@@ -63,6 +75,11 @@ impl Part {
         Self { connector, option, role, captured: Captured::new() }
     }
 
+    /// The same part, at an address that says this.
+    pub(super) fn at(&self, captured: &Captured) -> Self {
+        Self { captured: captured.clone(), ..self.clone() }
+    }
+
     /// The auth option.
     pub(super) fn option(&self) -> &AuthOption {
         &self.connector.auth[self.option]
@@ -77,23 +94,43 @@ impl Part {
     pub(super) fn is(&self, connector: &str, option: &str) -> bool {
         self.connector.key == connector && self.option().key == option
     }
+
+    /// Tokens of `option` are this part's as well: it is the same option, or one that nobody can tell
+    /// apart by its addresses and its scope parameter, as a sandbox of the same app.
+    pub(super) fn takes(&self, connector: &str, option: &str) -> bool {
+        let own = self.option();
+        let is_twin = |other: &AuthOption| {
+            other.kind == own.kind
+                && other.scopes.param == own.scopes.param
+                && other.authorize.is_some()
+                && address(other.authorize.as_ref()) == address(own.authorize.as_ref())
+                && address(other.token.as_ref()) == address(own.token.as_ref())
+        };
+        self.connector.key == connector
+            && (own.key == option || self.connector.auth.iter().any(|one| one.key == option && is_twin(one)))
+    }
 }
 
 fn api<'a>(connector: &'a Connector, option: &'a AuthOption) -> Option<&'a Api> {
     option.api.as_ref().or(connector.api.as_ref())
 }
 
-/// Whether the sandbox can play this option.
+/// Whether the file says all that playing this option takes.
 pub(super) fn is_played(option: &AuthOption) -> bool {
+    let method = option.signature.as_ref().map(|signature| signature.method.as_str());
+    let signs = method.is_none_or(|method| SignatureMethod::parse(method).is_some());
     match option.kind {
-        AuthType::OAuth2 => {
-            option.client_auth != ClientAuth::PrivateKeyJwt
-                && option.callback.signature.is_none()
-                && option.exchange.is_none()
-                && option.redirect_uri.is_none()
+        AuthType::OAuth2 => option.authorize.is_some() && option.token.is_some(),
+        AuthType::OAuth1 => {
+            let by_redirect =
+                option.request_token.is_some() && option.authorize.is_some() && option.token.is_some();
+            signs && (by_redirect || option.token_static.is_some())
         }
-        AuthType::ApiKey | AuthType::Basic | AuthType::Custom => true,
-        _ => false,
+        AuthType::ClientCredentials | AuthType::TokenExchange => option.token.is_some(),
+        AuthType::Jwt => option.jwt.is_some(),
+        AuthType::ApiKey | AuthType::Basic | AuthType::Custom | AuthType::Proxy | AuthType::MembraneToken => {
+            true
+        }
     }
 }
 
@@ -129,11 +166,12 @@ impl Cast {
                 self.0.push(Place { pattern, reach: Reach::Exactly, part });
             }
         };
-        learn(option.request_token.as_ref(), Role::Unplayed);
-        learn(option.exchange.as_ref(), Role::Unplayed);
         learn(option.authorize.as_ref(), Role::Authorize);
+        learn(option.par.as_ref(), Role::Par);
+        learn(option.request_token.as_ref(), Role::RequestToken);
         learn(option.token.as_ref(), Role::Token);
-        learn(option.refresh.as_ref().and_then(|refresh| refresh.request.as_ref()), Role::Token);
+        learn(option.refresh.as_ref().and_then(|refresh| refresh.request.as_ref()), Role::Refresh);
+        learn(option.exchange.as_ref(), Role::Exchange);
         learn(option.revoke.as_ref(), Role::Revoke);
         learn(api.and_then(|api| api.test.as_ref()), Role::Test);
         for (at, discover) in option.discover.iter().enumerate() {
@@ -164,6 +202,12 @@ impl Cast {
         found.retain(|(rank, ..)| *rank == best || (best == Role::Test.rank() && *rank == api));
         found.into_iter().map(|(.., part)| part).collect()
     }
+}
+
+fn address(request: Option<&Request>) -> Option<&str> {
+    request.map(|request| match &request.target {
+        Target::Url(target) | Target::Path(target) => target.source(),
+    })
 }
 
 fn pattern(request: &Request, api: Option<&Api>) -> Option<AddressPattern> {

@@ -24,25 +24,34 @@ use crate::{
 };
 
 mod api;
+mod assertion;
 mod call;
 mod cast;
+mod client;
 mod consent;
-mod grants;
+mod discover;
+mod grant;
+mod kept;
+mod memory;
+mod oauth1;
 mod pages;
+mod par;
 mod pattern;
 mod person;
 mod reply;
+mod revoke;
 mod scenario;
+mod sent;
 mod signed;
 mod stats;
-mod token;
+mod written;
 
 #[cfg(test)]
 mod tests;
 
 use call::Call;
 use cast::{Cast, Part, Role, is_played};
-use grants::Grants;
+use memory::Memory;
 use pages::{Isolation, Page};
 use scenario::Scenario;
 use signed::Signer;
@@ -56,7 +65,7 @@ pub struct Sandbox {
     origins: Origins,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    grants: Grants,
+    memory: Memory,
     stats: Stats,
 }
 
@@ -112,7 +121,7 @@ impl Sandbox {
             cast: Cast::new(&catalog),
             signer: Signer::new(&key),
             origins: origins.into(),
-            grants: Grants::new(),
+            memory: Memory::new(),
             stats: Stats::default(),
             catalog,
             clock,
@@ -144,15 +153,20 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
 
 /// Plays whatever role the address has.
 async fn play(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Response {
+    sandbox.stats.host(&call::host(request.uri().path()));
     let Some((call, body)) = Call::split(request) else { return reply::unknown() };
     let parts = sandbox.cast.parts(&call.address);
     match parts.first().map(|part| part.role) {
         None => reply::unknown(),
         Some(Role::Authorize) => consent::ask(&sandbox, &call, &parts),
-        Some(Role::Token) => token::answer(&sandbox, call, body, parts).await,
-        Some(Role::Revoke) => token::revoke(&sandbox, call, body, &parts).await,
+        Some(Role::Par) => par::answer(&sandbox, call, body, &parts).await,
+        Some(Role::RequestToken) => oauth1::request_token(&sandbox, call, body, &parts).await,
+        Some(Role::Token | Role::Refresh | Role::Exchange) => {
+            grant::answer(&sandbox, call, body, parts).await
+        }
+        Some(Role::Revoke) => revoke::answer(&sandbox, call, body, &parts).await,
         Some(Role::Unplayed) => reply::unplayed(&parts[0]),
-        Some(Role::Test | Role::Discover(_) | Role::Api) => api::answer(&sandbox, &call, &parts),
+        Some(Role::Test | Role::Discover(_) | Role::Api) => api::answer(&sandbox, call, body, &parts).await,
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) enum Page {
     Consent,
     /// The stop on the way back of a provider that isolates its pages.
     Leaving,
+    /// The answer as a form that the person sends on.
+    Posting,
     /// What cannot be done, and why.
     Refusal,
     /// What the sandbox is.
@@ -38,6 +40,7 @@ impl Page {
         match self {
             Self::Consent => "consent.html",
             Self::Leaving => "leaving.html",
+            Self::Posting => "posting.html",
             Self::Refusal => "refusal.html",
             Self::Index => "index.html",
         }
@@ -52,6 +55,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("layout.html", include_str!("layout.html")),
         ("consent.html", include_str!("consent.html")),
         ("leaving.html", include_str!("leaving.html")),
+        ("posting.html", include_str!("posting.html")),
         ("refusal.html", include_str!("refusal.html")),
         ("index.html", include_str!("index.html")),
     ] {

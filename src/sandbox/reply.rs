@@ -1,31 +1,33 @@
 //! The provider's answers, in the shape its connector file describes.
 
+use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
-use crate::catalog::connector::{AccountFrom, ErrorField, Request, Target};
+use crate::catalog::connector::{AccountFrom, ErrorField, Request};
 
-use super::{cast::Part, cast::admits, pattern::Pattern, person::Person};
+use super::{cast::Part, kept::plausible, person::Person};
 
 /// Highest list index a dotted path may name.
 const MOST_ITEMS: usize = 16;
 
 /// An error of a token call.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Refusal {
     /// RFC 6749 §5.2 code.
     pub(super) code: &'static str,
     /// What the developer can do about it.
-    pub(super) why: &'static str,
+    pub(super) why: String,
 }
 
 /// Shorthand for [`Refusal`].
-pub(super) const fn refusal(code: &'static str, why: &'static str) -> Refusal {
-    Refusal { code, why }
+pub(super) fn refusal(code: &'static str, why: impl Into<String>) -> Refusal {
+    Refusal { code, why: why.into() }
 }
 
 /// A granted token, before the file gives it its shape.
@@ -64,106 +66,69 @@ pub(super) fn put(root: &mut Value, path: &str, value: Value) {
     *at = value;
 }
 
-/// A plausible value for the name a connector keeps: an address or a host where the connector's
-/// own templates use it as one.
-pub(super) fn plausible(part: &Part, host: &str, name: &str, person: Person) -> String {
-    let safe_host = if admits(part.api(), host) {
-        host.to_owned()
-    } else {
-        literal_host(part).unwrap_or(host.to_owned())
-    };
-    match place_of(part, name) {
-        Place::Base => format!("https://{safe_host}"),
-        Place::Host => safe_host,
-        Place::Label => "sandbox".to_owned(),
-        Place::Elsewhere => person.said_at(name),
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Place {
-    Base,
-    Host,
-    Label,
-    Elsewhere,
-}
-
-fn sources(part: &Part) -> Vec<&str> {
-    let option = part.option();
-    let api = part.api();
-    let refresh = option.refresh.as_ref().and_then(|refresh| refresh.request.as_ref());
-    let requests = [option.authorize.as_ref(), option.token.as_ref(), refresh, option.revoke.as_ref()];
-    let discovers = option.discover.iter().map(|discover| &discover.request);
-    let base = api.and_then(|api| api.base.as_ref()).map(|base| base.source());
-    requests
-        .into_iter()
-        .flatten()
-        .chain(discovers)
-        .chain(api.and_then(|api| api.test.as_ref()))
-        .map(|request| match &request.target {
-            Target::Url(template) | Target::Path(template) => template.source(),
-        })
-        .chain(base)
-        .collect()
-}
-
-fn place_of(part: &Part, name: &str) -> Place {
-    for source in sources(part) {
-        let hole = |text: &str| Pattern::of(text).names().any(|found| found == name);
-        let Some((_, rest)) = source.split_once("://") else {
-            if source.starts_with("{{") && hole(source.split('/').next().unwrap_or("")) {
-                return Place::Base;
-            }
-            continue;
-        };
-        let host = rest.split('/').next().unwrap_or(rest);
-        if hole(host) {
-            let whole = host.starts_with("{{") && host.find("}}").is_some_and(|end| end + 2 == host.len());
-            return if whole { Place::Host } else { Place::Label };
-        }
-    }
-    Place::Elsewhere
-}
-
-/// A host that the file writes out and admits.
-fn literal_host(part: &Part) -> Option<String> {
-    sources(part).into_iter().find_map(|source| {
-        let host = source.split_once("://")?.1.split(['/', '?']).next()?;
-        (!host.contains("{{") && admits(part.api(), host)).then(|| host.to_owned())
-    })
-}
-
 /// Puts into `reply` what the connector keeps of it and how it tells good from bad.
 pub(super) fn furnish(reply: &mut Value, part: &Part, request: Option<&Request>, host: &str, person: Person) {
     let Some(request) = request else { return };
     for (name, path) in &request.keep {
         put(reply, path, json!(plausible(part, host, name, person)));
     }
-    if let Some(ErrorField { field, ok: Some(ok), .. }) = &request.error {
+    approve(reply, Some(request));
+}
+
+/// Puts into `reply` what makes it a good one.
+pub(super) fn approve(reply: &mut Value, request: Option<&Request>) {
+    if let Some(ErrorField { field, ok: Some(ok), .. }) = request.and_then(|request| request.error.as_ref()) {
         put(reply, field, ok.clone());
     }
 }
 
 /// Puts the account's identity into `reply` when this is the reply that names it.
 pub(super) fn identify(reply: &mut Value, part: &Part, from: AccountFrom, person: Person) {
-    let Some(account) =
-        part.api().and_then(|api| api.account.as_ref()).filter(|account| account.from == from)
-    else {
+    let Some(account) = part.api().and_then(|api| api.account.as_ref()) else { return };
+    // Of an account whose id is kept, the test call may still say the name.
+    let is_kept = account.from == AccountFrom::Kept && from == AccountFrom::Test;
+    if account.from != from && !is_kept {
         return;
-    };
+    }
     if let Some(label) = &account.label {
         put(reply, label, json!(person.said_at(label)));
     }
-    put(reply, &account.id, json!(person.said_at(&account.id)));
+    if !is_kept {
+        put(reply, &account.id, json!(person.said_at(&account.id)));
+    }
 }
 
-/// The reply to a good token call.
-pub(super) fn granted(part: &Part, host: &str, person: Person, granted: Granted) -> Response {
+/// Claims that name the account, for a connector that reads it there. Signed with a key that nobody
+/// asks for: the reply came straight from its provider.
+fn id_token(part: &Part, person: Person) -> Option<String> {
+    let account = part.api().and_then(|api| api.account.as_ref())?;
+    if account.from != AccountFrom::IdToken {
+        return None;
+    }
+    let mut claims = json!({ "iss": part.connector.key, "sub": person.said_at("sub") });
+    for path in account.label.iter().chain([&account.id]) {
+        put(&mut claims, path, json!(person.said_at(path)));
+    }
+    let encoded = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let message = format!("{}.{}", encoded(json!({ "alg": "HS256", "typ": "JWT" })), encoded(claims));
+    let tag = sign(&Key::new(HMAC_SHA256, b"sandbox"), message.as_bytes());
+    Some(format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag)))
+}
+
+/// The reply to a good token call; `request` is the one that was made.
+pub(super) fn granted(
+    part: &Part,
+    request: Option<&Request>,
+    host: &str,
+    person: Person,
+    granted: Granted,
+) -> Response {
     let option = part.option();
     let mut reply = json!({});
-    furnish(&mut reply, part, option.token.as_ref(), host, person);
+    furnish(&mut reply, part, request, host, person);
     identify(&mut reply, part, AccountFrom::Token, person);
-    let map = option.token.as_ref().map(|token| &token.map);
+    let map = request.map(|request| &request.map);
+    let is_mapped = |name: &str| map.is_some_and(|map| map.contains_key(name));
     let path = |name: &'static str| map.and_then(|map| map.get(name)).map_or(name, String::as_str);
     let mut say = |name: &'static str, value: Value| put(&mut reply, path(name), value);
     say("access_token", json!(granted.access_token));
@@ -171,11 +136,16 @@ pub(super) fn granted(part: &Part, host: &str, person: Person, granted: Granted)
     if let Some(token) = granted.refresh_token {
         say("refresh_token", json!(token));
     }
-    if let Some(seconds) = granted.expires_in {
+    // A provider that says when does not say how long as well.
+    let says_when = is_mapped("expires_at") && !is_mapped("expires_in");
+    if let Some(seconds) = granted.expires_in.filter(|_| !says_when) {
         say("expires_in", json!(seconds));
     }
-    if let Some(time) = granted.expires_at.filter(|_| map.is_some_and(|map| map.contains_key("expires_at"))) {
+    if let Some(time) = granted.expires_at.filter(|_| is_mapped("expires_at")) {
         say("expires_at", json!(time));
+    }
+    if let Some(token) = id_token(part, person) {
+        say("id_token", json!(token));
     }
     if option.scopes.supported && !granted.scope.is_empty() {
         say("scope", json!(granted.scope));
@@ -184,8 +154,8 @@ pub(super) fn granted(part: &Part, host: &str, person: Person, granted: Granted)
 }
 
 /// The reply to a refused token call: RFC 6749 §5.2, or the provider's own way of saying no.
-pub(super) fn refused(part: &Part, used_basic: bool, refusal: Refusal) -> Response {
-    if let Some(error) = part.option().token.as_ref().and_then(|token| token.error.as_ref()) {
+pub(super) fn refused(request: Option<&Request>, used_basic: bool, refusal: &Refusal) -> Response {
+    if let Some(error) = request.and_then(|request| request.error.as_ref()) {
         return unstored((StatusCode::OK, Json(in_good_body(error, refusal.code))).into_response());
     }
     let body = Json(json!({ "error": refusal.code, "error_description": refusal.why }));
@@ -201,7 +171,7 @@ pub(super) fn refused(part: &Part, used_basic: bool, refusal: Refusal) -> Respon
 }
 
 /// An error told inside a 2xx reply.
-fn in_good_body(error: &ErrorField, code: &str) -> Value {
+pub(super) fn in_good_body(error: &ErrorField, code: &str) -> Value {
     let mut reply = json!({});
     let bad = match &error.ok {
         Some(Value::Bool(ok)) => json!(!ok),
@@ -224,11 +194,11 @@ pub(super) fn unknown() -> Response {
     problem(StatusCode::NOT_FOUND, "unknown_address", "No connector of the sandbox has this address.")
 }
 
-/// A connector has it, but its method is not played.
+/// A connector has it, but its file does not say enough to play it.
 pub(super) fn unplayed(part: &Part) -> Response {
     let option = part.option();
     let message = format!(
-        "The sandbox does not play the method of `{}` ({}) of {} yet.",
+        "The file of {2} does not say enough to play `{0}` ({1}).",
         option.key, option.title, part.connector.name
     );
     problem(StatusCode::NOT_IMPLEMENTED, "not_played_yet", &message)

@@ -25,11 +25,15 @@ pub(super) enum Scenario {
     Token500,
     /// Token calls for this code answer 429.
     Token429,
+    /// The account belongs to two workspaces.
+    Several,
+    /// The account belongs to no workspace.
+    Nowhere,
 }
 
 impl Scenario {
     /// In the order of the consent page.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Allow,
         Self::Deny,
         Self::Error,
@@ -39,6 +43,8 @@ impl Scenario {
         Self::WrongIss,
         Self::Token500,
         Self::Token429,
+        Self::Several,
+        Self::Nowhere,
     ];
 
     /// Reads [`Scenario::key`].
@@ -58,6 +64,17 @@ impl Scenario {
             Self::WrongIss => "wrong_iss",
             Self::Token500 => "token_500",
             Self::Token429 => "token_429",
+            Self::Several => "several",
+            Self::Nowhere => "nowhere",
+        }
+    }
+
+    /// How many workspaces the account has.
+    pub(super) const fn items(self) -> u8 {
+        match self {
+            Self::Several => 2,
+            Self::Nowhere => 0,
+            _ => 1,
         }
     }
 
@@ -73,6 +90,8 @@ impl Scenario {
             Self::WrongIss => "The answer names a wrong issuer",
             Self::Token500 => "The token call fails with 500",
             Self::Token429 => "The token call fails with 429",
+            Self::Several => "The account belongs to several workspaces",
+            Self::Nowhere => "The account belongs to no workspace",
         }
     }
 }

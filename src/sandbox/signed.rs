@@ -48,8 +48,18 @@ pub(super) struct Token {
     pub(super) scope: String,
     /// Seconds an access token of this grant lives; none lives on.
     pub(super) lives: Option<u64>,
+    /// How many workspaces the account has.
+    #[serde(default = "one")]
+    pub(super) items: u8,
+    /// It opens nothing before it was swapped at the connector's `exchange`.
+    #[serde(default)]
+    pub(super) raw: bool,
     /// When this token ends, in milliseconds since 1970.
     pub(super) until: Option<i64>,
+}
+
+const fn one() -> u8 {
+    1
 }
 
 impl Token {
@@ -82,6 +92,11 @@ impl Signer {
         verify(&self.0, payload.as_bytes(), &tag).ok()?;
         let payload = URL_SAFE_NO_PAD.decode(payload.strip_prefix(purpose.prefix())?).ok()?;
         serde_json::from_slice(&payload).ok()
+    }
+
+    /// The OAuth 1 secret of a token of ours; the same after a restart.
+    pub(super) fn secret_of(&self, token: &str) -> String {
+        URL_SAFE_NO_PAD.encode(sign(&self.0, format!("secret of {token}").as_bytes()))
     }
 
     /// Reads either kind of token.

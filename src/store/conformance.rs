@@ -1,14 +1,28 @@
 //! What every backend must do, whatever it is made of. A backend adds one `#[tokio::test]` per line of
 //! [`suite!`] by naming how it is opened.
 
+mod activity;
+mod app_credentials;
+mod attempts;
+mod change;
+mod connections;
+mod customers;
+mod events;
+mod lease;
+mod upkeep;
+
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
+use self::{
+    activity::*, app_credentials::*, attempts::*, change::*, connections::*, customers::*, events::*,
+    lease::*, upkeep::*,
+};
 use super::*;
 use crate::{
     clock::{Entropy, SystemEntropy},
     model::{
-        Account, AttemptState, ConnectionState, FailureKey, Handle, IntegrationId, IntegrationSettings, Road,
-        Surface, WorkspaceSettings,
+        Account, AttemptState, Choice, ConnectionState, Customer, CustomerId, DisconnectReason, FailureKey,
+        Handle, IntegrationId, IntegrationSettings, Road, Surface, WorkspaceSettings, YourAppSettings,
     },
 };
 
@@ -56,6 +70,7 @@ fn integration(key: &str) -> IntegrationPlan {
         connector_source: None,
         settings: IntegrationSettings::default(),
         sealed_client_secret: Some(vec![1, 2, 3]),
+        sealed_parameters: Some(vec![4, 5]),
     }
 }
 
@@ -66,8 +81,10 @@ fn plan(keys: &[&str]) -> ApplyPlan {
             key: "acme".to_owned(),
             name: "Acme".to_owned(),
             settings: WorkspaceSettings::default(),
+            sealed_your_app: None,
             keys: vec![KeyPlan::Secret { id: "secret-row".to_owned(), sealed: vec![9] }],
             integrations: keys.iter().map(|key| integration(key)).collect(),
+            webhooks: Vec::new(),
         }],
     }
 }
@@ -79,7 +96,7 @@ async fn customer(store: &dyn Store, internal_id: &str) -> Customer {
         name: None,
         fields: serde_json::Map::new(),
     };
-    store.ensure_customer(&seen, acme(), at(0)).await.unwrap()
+    store.ensure_customer(&seen, acme(), at(0)).await.unwrap().unwrap()
 }
 
 /// A store with a workspace, an integration and a customer.
@@ -103,6 +120,9 @@ fn request() -> AttemptRequest {
         secret_input: Vec::new(),
         problem: None,
         redirect_uri: None,
+        connector_parameters: serde_json::Map::new(),
+        no_ui: false,
+        choice: None,
     }
 }
 
@@ -130,6 +150,8 @@ fn connection(scope: Scope, replacing: Replacing) -> NewConnection {
         name: None,
         auth_option: "oauth2".to_owned(),
         input: BTreeMap::from([("subdomain".to_owned(), "acme".to_owned())]),
+        connector_parameters: serde_json::Map::from_iter([("zone".to_owned(), "eu".into())]),
+        seal_parameters: Some(Box::new(|id| format!("parameters of {id}").into_bytes())),
         account: Some(Account { id: "alice".to_owned(), label: None }),
         seal: Box::new(|id| id.to_string().into_bytes()),
         expires_at: Some(at(3600)),
@@ -142,7 +164,7 @@ async fn completed(store: &dyn Store, new: &NewConnection) -> CompletedAttempt {
     let (attempt, _) = attempt(new.scope, None);
     store.add_attempt(&attempt, at(1)).await.unwrap();
     assert!(store.consume_attempt(attempt.id, at(2)).await.unwrap());
-    store.complete_attempt(attempt.id, new, handle().hash(), at(3)).await.unwrap()
+    store.complete_attempt(attempt.id, new, handle().hash(), Actor::Customer, at(3)).await.unwrap()
 }
 
 async fn connected(store: &dyn Store, scope: Scope) -> Connection {
@@ -164,6 +186,7 @@ async fn applying_twice_changes_nothing_and_a_gone_integration_is_hidden(store: 
     assert_eq!(entry.keys.len(), 1);
     assert_eq!(entry.integrations.len(), 2);
     assert_eq!(entry.integrations[0].sealed_client_secret, Some(vec![1, 2, 3]));
+    assert_eq!(entry.integrations[0].sealed_parameters, Some(vec![4, 5]));
     assert_eq!(store.workspaces().await.unwrap(), [(acme(), "acme".to_owned(), 3)]);
 }
 
@@ -197,6 +220,7 @@ async fn a_session_ends_when_its_time_has_come(store: &dyn Store) {
         customer: scope.customer.unwrap(),
         surface: Surface::Embed,
         integrations: Some(vec!["hubspot".to_owned()]),
+        sealed_parameters: Some(vec![7]),
         expires_at: at(100),
     };
     store.add_session(&session, at(0)).await.unwrap();
@@ -205,6 +229,7 @@ async fn a_session_ends_when_its_time_has_come(store: &dyn Store) {
 
     assert_eq!(live.surface, Surface::Embed);
     assert!(live.sees("hubspot") && !live.sees("github"));
+    assert_eq!(live.sealed_parameters, Some(vec![7]));
     assert!(store.session(session.hash, at(100)).await.unwrap().is_none());
     assert!(store.session(handle().hash(), at(1)).await.unwrap().is_none());
     assert_eq!(store.sweep(at(100)).await.unwrap(), 1);
@@ -229,222 +254,6 @@ async fn a_demo_link_replaces_the_one_before(store: &dyn Store) {
     assert!(store.link(second.hash, at(1)).await.unwrap().is_some());
     assert!(store.link(kept.hash, at(1)).await.unwrap().is_some());
     assert!(store.link(kept.hash, at(100)).await.unwrap().is_none());
-}
-
-async fn a_state_is_taken_once_however_many_ask_at_once(store: &dyn Store) {
-    let scope = furnished(store).await;
-    let (attempt, ticket) = attempt(scope, None);
-    let (state, binding) = (handle(), handle());
-    store.add_attempt(&attempt, at(0)).await.unwrap();
-    let sent =
-        store.send_attempt_off(attempt.id, &request(), b"s", state.hash(), binding.hash(), at(1)).await;
-    assert!(sent.unwrap());
-    assert!(store.attempt_by_ticket(ticket.hash(), at(2)).await.unwrap().is_none(), "the ticket is spent");
-
-    let takers = (0..50).map(|_| store.take_attempt(state.hash(), at(2)));
-    let taken = futures_util::future::join_all(takers).await;
-
-    let won: Vec<_> = taken.into_iter().filter_map(Result::unwrap).collect();
-    assert_eq!(won.len(), 1);
-    assert_eq!(won[0].state, AttemptState::Consumed);
-    assert_eq!(won[0].binding_hash.as_deref(), Some(binding.hash().as_bytes().as_slice()));
-}
-
-async fn an_attempt_ends_once_and_forgets_its_secrets(store: &dyn Store) {
-    let scope = furnished(store).await;
-    let (attempt, _) = attempt(scope, Some("request-1"));
-    let result = handle();
-    store.add_attempt(&attempt, at(0)).await.unwrap();
-    let failure = Failure::new(FailureKey::TestFailed, "no");
-
-    store.fail_attempt(attempt.id, &failure, result.hash(), at(1)).await.unwrap();
-    store
-        .fail_attempt(attempt.id, &Failure::new(FailureKey::Internal, "x"), handle().hash(), at(2))
-        .await
-        .unwrap();
-
-    let ended = store.attempt_by_result(result.hash(), at(3)).await.unwrap().unwrap();
-    assert_eq!(ended.state, AttemptState::Failed(failure));
-    assert_eq!(ended.sealed_secret, None);
-    assert!(!store.consume_attempt(attempt.id, at(3)).await.unwrap());
-    assert!(store.attempt_by_result(result.hash(), at(3 + 600)).await.unwrap().is_none());
-}
-
-async fn a_request_id_is_unique_for_one_customer(store: &dyn Store) {
-    let scope = furnished(store).await;
-    let other = Scope { workspace: acme(), customer: Some(customer(store, "c2").await.id) };
-    store.add_attempt(&attempt(scope, Some("request-1")).0, at(0)).await.unwrap();
-
-    let twice = store.add_attempt(&attempt(scope, Some("request-1")).0, at(1)).await;
-    store.add_attempt(&attempt(other, Some("request-1")).0, at(1)).await.unwrap();
-
-    assert!(matches!(twice, Err(StoreError::Conflict(_))));
-    let mine = AttemptFilter { request_id: "request-1".to_owned(), scope: Some(scope) };
-    let all = AttemptFilter { request_id: "request-1".to_owned(), scope: None };
-    assert_eq!(store.attempts_by_request(&mine, at(2)).await.unwrap().len(), 1);
-    assert_eq!(store.attempts_by_request(&all, at(2)).await.unwrap().len(), 2);
-}
-
-async fn an_expired_ticket_opens_nothing(store: &dyn Store) {
-    let scope = furnished(store).await;
-    let (attempt, ticket) = attempt(scope, None);
-    store.add_attempt(&attempt, at(0)).await.unwrap();
-
-    assert!(store.attempt_by_ticket(ticket.hash(), at(599)).await.unwrap().is_some());
-    assert!(store.attempt_by_ticket(ticket.hash(), at(600)).await.unwrap().is_none());
-    let (state, binding) = (handle(), handle());
-    let sent =
-        store.send_attempt_off(attempt.id, &request(), b"s", state.hash(), binding.hash(), at(600)).await;
-    assert!(!sent.unwrap());
-}
-
-async fn two_at_once_still_end_as_one_connection(store: &dyn Store) {
-    let scope = furnished(store).await;
-    let news: Vec<_> = (0..10).map(|_| connection(scope, Replacing::Existing)).collect();
-
-    futures_util::future::join_all(news.iter().map(|new| completed(store, new))).await;
-
-    let page = store.connections(scope, &ConnectionFilter { limit: 50, ..Default::default() }).await.unwrap();
-    assert_eq!(page.items.len(), 1);
-    let stored = store.credential(scope, page.items[0].id).await.unwrap().unwrap();
-    assert_eq!(stored.version, 10);
-    assert_eq!(stored.sealed, page.items[0].id.to_string().into_bytes(), "sealed for the row it landed in");
-}
-
-async fn a_reconnect_keeps_the_id_and_refuses_another_account(store: &dyn Store) {
-    let scope = furnished(store).await;
-    let first = connected(store, scope).await;
-    let mut as_bob = connection(scope, Replacing::Exactly(first.id));
-    as_bob.account = Some(Account { id: "bob".to_owned(), label: None });
-
-    let refused = completed(store, &as_bob).await;
-    let renewed = completed(store, &connection(scope, Replacing::Exactly(first.id))).await;
-    let gone =
-        completed(store, &connection(scope, Replacing::Exactly(ConnectionId::from_uuid(uuid())))).await;
-
-    assert!(matches!(refused, CompletedAttempt::OtherAccount));
-    assert!(matches!(renewed, CompletedAttempt::Renewed(connection) if connection.id == first.id));
-    assert!(matches!(gone, CompletedAttempt::TargetGone));
-}
-
-async fn nobody_sees_or_changes_what_is_out_of_scope(store: &dyn Store) {
-    let scope = furnished(store).await;
-    let mine = connected(store, scope).await;
-    let others = [
-        Scope { workspace: acme(), customer: Some(customer(store, "c2").await.id) },
-        Scope { workspace: WorkspaceId::of("other"), customer: scope.customer },
-        Scope { workspace: WorkspaceId::of("other"), customer: None },
-    ];
-
-    for other in others {
-        assert!(store.connection(other, mine.id).await.unwrap().is_none());
-        assert!(store.credential(other, mine.id).await.unwrap().is_none());
-        let listed =
-            store.connections(other, &ConnectionFilter { limit: 9, ..Default::default() }).await.unwrap();
-        assert!(listed.items.is_empty());
-        assert!(store.archive(other, mine.id, at(9)).await.unwrap().is_none());
-        assert!(!store.mark_refresh_sent(other, mine.id, 1).await.unwrap());
-        assert!(!store.disconnect(other, mine.id, 1, DisconnectReason::GrantRevoked, at(9)).await.unwrap());
-        if other.workspace == acme() {
-            let taken = completed(store, &connection(other, Replacing::Exactly(mine.id))).await;
-            assert!(matches!(taken, CompletedAttempt::TargetGone));
-        }
-    }
-    assert_eq!(store.connection(scope, mine.id).await.unwrap().unwrap().state, ConnectionState::Ready);
-}
-
-async fn archiving_erases_and_is_done_once(store: &dyn Store) {
-    let scope = furnished(store).await;
-    let mine = connected(store, scope).await;
-
-    let erased = store.archive(scope, mine.id, at(10)).await.unwrap();
-    let again = store.archive(scope, mine.id, at(11)).await.unwrap();
-
-    assert_eq!(erased.unwrap().sealed, mine.id.to_string().into_bytes());
-    assert!(again.is_none());
-    assert!(store.credential(scope, mine.id).await.unwrap().is_none());
-    let kept = store.connection(scope, mine.id).await.unwrap().unwrap();
-    assert_eq!(kept.state, ConnectionState::Archived(at(10)));
-    assert!(kept.input.is_empty());
-    let listed =
-        store.connections(scope, &ConnectionFilter { limit: 9, ..Default::default() }).await.unwrap();
-    assert!(listed.items.is_empty());
-}
-
-async fn a_renewal_replaces_the_version_it_began_from_and_no_other(store: &dyn Store) {
-    let scope = furnished(store).await;
-    let mine = connected(store, scope).await;
-    let renewed =
-        || RefreshedCredential { sealed: b"new".to_vec(), expires_at: Some(at(9000)), refresh_at: None };
-
-    assert!(store.mark_refresh_sent(scope, mine.id, 1).await.unwrap());
-    assert_eq!(store.credential(scope, mine.id).await.unwrap().unwrap().refresh_sent_version, Some(1));
-    assert!(store.store_refreshed(scope, mine.id, 1, &renewed(), at(5)).await.unwrap());
-    assert!(!store.store_refreshed(scope, mine.id, 1, &renewed(), at(6)).await.unwrap());
-    assert!(!store.mark_refresh_sent(scope, mine.id, 1).await.unwrap());
-    assert!(!store.disconnect(scope, mine.id, 1, DisconnectReason::GrantRevoked, at(7)).await.unwrap());
-
-    let stored = store.credential(scope, mine.id).await.unwrap().unwrap();
-    assert_eq!((stored.version, stored.refresh_sent_version), (2, None));
-    assert_eq!(stored.sealed, b"new");
-}
-
-async fn a_passing_failure_is_tried_again_later_and_lifts_the_mark_only_when_nothing_happened(
-    store: &dyn Store,
-) {
-    let scope = furnished(store).await;
-    let mine = connected(store, scope).await;
-    store.mark_refresh_sent(scope, mine.id, 1).await.unwrap();
-
-    store.note_refresh_failure(scope, mine.id, 1, at(4000), false).await.unwrap();
-    let unknown = store.credential(scope, mine.id).await.unwrap().unwrap().refresh_sent_version;
-    store.note_refresh_failure(scope, mine.id, 1, at(5000), true).await.unwrap();
-    let known = store.credential(scope, mine.id).await.unwrap().unwrap().refresh_sent_version;
-
-    assert_eq!((unknown, known), (Some(1), None));
-    assert!(store.due_refreshes(at(4999), 10).await.unwrap().is_empty());
-    let due = store.due_refreshes(at(5000), 10).await.unwrap();
-    assert_eq!((due.len(), due[0].connection, due[0].scope), (1, mine.id, scope));
-    let read = store.connection(scope, mine.id).await.unwrap().unwrap();
-    assert_eq!((read.state, read.retry_attempts), (ConnectionState::Ready, 2));
-}
-
-async fn a_disconnected_connection_says_why_and_a_reconnect_heals_it(store: &dyn Store) {
-    let scope = furnished(store).await;
-    let mine = connected(store, scope).await;
-    let reason = DisconnectReason::GrantRevoked;
-
-    assert!(store.disconnect(scope, mine.id, 1, reason, at(5)).await.unwrap());
-    let broken = store.connection(scope, mine.id).await.unwrap().unwrap();
-    completed(store, &connection(scope, Replacing::Existing)).await;
-    let healed = store.connection(scope, mine.id).await.unwrap().unwrap();
-
-    assert_eq!(broken.state, ConnectionState::Disconnected(reason));
-    assert_eq!(healed.state, ConnectionState::Ready);
-    assert!(store.due_refreshes(at(9999), 10).await.unwrap().len() == 1);
-}
-
-async fn pages_go_on_where_the_last_one_ended(store: &dyn Store) {
-    let scope = furnished(store).await;
-    let mut made = Vec::new();
-    for _ in 0..5 {
-        made.push(connected(store, scope).await.id);
-    }
-    made.sort();
-    made.reverse();
-
-    let mut seen = Vec::new();
-    let mut filter = ConnectionFilter { limit: 2, ..Default::default() };
-    loop {
-        let page = store.connections(scope, &filter).await.unwrap();
-        seen.extend(page.items.iter().map(|connection| connection.id));
-        filter.before = seen.last().copied();
-        if !page.more {
-            break;
-        }
-    }
-
-    assert_eq!(seen, made);
 }
 
 async fn a_kept_value_is_kept(store: &dyn Store) {
@@ -481,15 +290,63 @@ suite! { sqlite:
     a_demo_link_replaces_the_one_before,
     a_state_is_taken_once_however_many_ask_at_once,
     an_attempt_ends_once_and_forgets_its_secrets,
+    an_answer_is_kept_with_the_attempt_that_left_for_it,
+    a_choice_is_offered_after_the_answer_and_taken_once,
+    a_choice_that_nobody_made_is_taken_once_when_its_time_is_over,
+    connector_parameters_live_with_the_connection_and_go_with_it,
     a_request_id_is_unique_for_one_customer,
     an_expired_ticket_opens_nothing,
     two_at_once_still_end_as_one_connection,
     a_reconnect_keeps_the_id_and_refuses_another_account,
     nobody_sees_or_changes_what_is_out_of_scope,
     archiving_erases_and_is_done_once,
-    a_renewal_replaces_the_version_it_began_from_and_no_other,
+    the_newest_call_is_noted,
+    a_lease_is_one_processs_until_it_lapses,
+    a_renewal_replaces_the_version_it_began_from_and_lets_go,
+    whoever_lost_its_lease_writes_nothing,
+    a_version_that_two_holders_left_without_a_word_is_not_sent_again,
+    a_lease_from_before_the_clock_was_set_back_has_lapsed,
+    a_reconnect_or_a_deletion_ends_the_lease,
+    one_integrations_backlog_leaves_room_for_the_others,
     a_passing_failure_is_tried_again_later_and_lifts_the_mark_only_when_nothing_happened,
     a_disconnected_connection_says_why_and_a_reconnect_heals_it,
     pages_go_on_where_the_last_one_ended,
+    a_change_leaves_what_it_does_not_name,
+    a_key_finds_one_connection_of_a_customer_until_it_is_archived,
+    parameters_change_only_out_of_those_there_are,
+    new_credentials_heal_and_belong_to_the_same_account,
+    nobody_changes_or_reads_out_what_is_out_of_scope_or_archived,
+    an_import_makes_one_connection_or_renews_it,
+    an_integration_of_the_backends_outlives_the_file_until_the_file_names_it,
+    an_integration_is_archived_and_restored_once,
+    two_workspaces_do_not_share_a_client,
+    a_change_is_told_to_the_webhooks_that_want_it,
+    a_delivery_is_one_processs_until_its_claim_ends,
+    what_comes_of_a_try_counts_while_the_claim_holds,
+    an_event_is_sent_again_from_the_first_try,
+    events_are_forgotten_long_after_their_deliveries,
+    a_webhook_of_the_file_is_changed_by_the_file_alone,
+    a_rotated_secret_leaves_the_one_before_for_a_while,
+    nobody_reads_events_of_another_scope,
+    the_audit_log_is_read_by_subject_and_action_page_by_page,
+    a_customer_is_made_once_and_changed_part_by_part,
+    pages_of_customers_go_on_where_the_last_one_ended,
+    archiving_a_customer_ends_all_that_is_theirs,
+    a_restored_customer_is_seen_again_without_what_ended,
+    a_customers_last_activity_is_at_most_an_hour_behind,
+    an_answer_waits_for_one_word_of_its_own_workspace,
+    an_answer_nobody_confirmed_is_taken_once_when_its_time_is_over,
+    settings_are_changed_from_the_revision_they_were_read_at,
+    app_credentials_are_one_customers_in_one_workspace,
+    app_credentials_that_were_set_anew_are_new_whatever_was_under_way,
+    erased_app_credentials_stay_erased,
+    an_app_lease_is_one_processs_until_it_lapses,
+    a_passing_failure_leaves_app_credentials_ready,
+    ended_app_credentials_are_told_and_set_anew_they_work,
+    a_place_for_the_products_own_tokens_is_made_once,
+    settings_of_the_products_api_are_set_and_taken_away,
     a_kept_value_is_kept,
+    the_oldest_attempts_that_wait_are_dropped,
+    an_attempt_that_somebody_answered_is_not_dropped,
+    a_store_that_can_be_written_says_so_and_how_large_it_is,
 }

@@ -3,24 +3,56 @@
 //!
 //! `conformance.rs` holds the suite that every backend runs.
 
+mod activity;
+mod app_credential;
+mod confirm;
+mod connection;
+mod customer;
+mod event;
+mod integration;
+mod lease;
 mod record;
 mod sqlite;
+mod upkeep;
+mod workspace;
 
 #[cfg(test)]
 mod conformance;
 
 use async_trait::async_trait;
 
+pub use activity::ActivityStore;
+pub use app_credential::{AppCredentialStore, AppLease, AppLeaseRequest, AppLeasing, NewAppCredential};
+pub use confirm::{ConfirmStore, Unconfirmed};
+pub use connection::{
+    ChangedConnection, ConnectionChange, ConnectionStore, CredentialChange, Imported, ImportedConnection,
+    ParameterChange,
+};
+pub use customer::{
+    ArchivedCustomer, CustomerChange, CustomerFilter, CustomerName, CustomerRecord, CustomerStore,
+    NewCustomer,
+};
+pub use event::{
+    AfterTry, AuditFilter, Claimed, DeliveryFilter, EventFilter, EventStore, OutboxDepth, OutboxStore,
+    SecretPlan, Tried, WEBHOOKS_MOST, WebhookChange, WebhookPatch, WebhookPlan,
+};
+pub use integration::{IntegrationSave, IntegrationStore, SavedIntegration};
+pub use lease::{
+    DueRefresh, LEASE, LEASE_FARTHEST, Lease, LeaseRequest, LeaseStore, Leasing, LiveConnection,
+    RefreshedCredential,
+};
 pub use record::{
-    ApplyPlan, ApplyReport, AttemptFilter, CompletedAttempt, ConnectionFilter, DueRefresh, IntegrationPlan,
-    KeyPlan, NewAttempt, NewConnection, NewLink, NewSession, Page, RefreshedCredential, Replacing,
+    ApplyPlan, ApplyReport, AttemptFilter, CompletedAttempt, ConnectionFilter, ConnectionSearch,
+    IntegrationPlan, KeyPlan, NewAttempt, NewConnection, NewLink, NewSession, Page, Replacing, Seal,
     StoredIntegration, StoredKey, WorkspaceEntry, WorkspacePlan,
 };
 pub use sqlite::SqliteStore;
+pub use upkeep::UpkeepStore;
+pub use workspace::{WorkspaceStore, WorkspaceUpdate};
 
 use crate::model::{
-    Attempt, AttemptId, AttemptRequest, Connection, ConnectionId, Customer, CustomerId, DisconnectReason,
-    Failure, HandleHash, Scope, Session, StoredCredential, Timestamp, WorkspaceId,
+    Actor, Attempt, AttemptId, AttemptRequest, Connection, ConnectionId, Failure, HandleHash, Scope, Session,
+    StoredCredential, Timestamp, WorkspaceId,
 };
 
 /// Why the store could not do as asked.
@@ -29,6 +61,9 @@ pub enum StoreError {
     /// Another process held the database for longer than the busy timeout.
     #[error("the database is busy")]
     Busy,
+    /// The file, or the file system it is on, cannot be written any more.
+    #[error("the database can only be read")]
+    ReadOnly,
     /// The disk is full.
     #[error("the disk that holds the database is full")]
     Full,
@@ -51,7 +86,21 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// All that Hitchpost remembers.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store:
+    ActivityStore
+    + AppCredentialStore
+    + ConfirmStore
+    + ConnectionStore
+    + CustomerStore
+    + IntegrationStore
+    + LeaseStore
+    + EventStore
+    + OutboxStore
+    + UpkeepStore
+    + WorkspaceStore
+    + Send
+    + Sync
+{
     /// A value that belongs to the whole installation.
     async fn installation_value(&self, name: &str) -> Result<Option<Vec<u8>>>;
     /// Sets it unless it is set; returns what holds.
@@ -65,16 +114,6 @@ pub trait Store: Send + Sync {
     async fn workspaces(&self) -> Result<Vec<(WorkspaceId, String, i64)>>;
     /// One workspace with its keys and all its integrations, hidden ones too.
     async fn workspace(&self, id: WorkspaceId) -> Result<Option<WorkspaceEntry>>;
-
-    /// The customer with the product's own id, made at first sight; a newer name or newer fields win.
-    async fn ensure_customer(
-        &self,
-        seen: &Customer,
-        workspace: WorkspaceId,
-        now: Timestamp,
-    ) -> Result<Customer>;
-    /// One customer of a workspace.
-    async fn customer(&self, workspace: WorkspaceId, id: CustomerId) -> Result<Option<Customer>>;
 
     /// Remembers a page session.
     async fn add_session(&self, session: &NewSession, now: Timestamp) -> Result<()>;
@@ -97,41 +136,9 @@ pub trait Store: Send + Sync {
         &self,
         scope: Scope,
         id: ConnectionId,
+        by: Actor,
         now: Timestamp,
     ) -> Result<Option<StoredCredential>>;
-
-    /// Connections whose token should be renewed by `now`, soonest first.
-    async fn due_refreshes(&self, now: Timestamp, limit: u32) -> Result<Vec<DueRefresh>>;
-    /// Writes ahead that `version`'s refresh token is about to be sent; false when the version moved on.
-    async fn mark_refresh_sent(&self, scope: Scope, id: ConnectionId, version: i64) -> Result<bool>;
-    /// Replaces version `from` by a renewed credential; false when the version moved on.
-    async fn store_refreshed(
-        &self,
-        scope: Scope,
-        id: ConnectionId,
-        from: i64,
-        renewed: &RefreshedCredential,
-        now: Timestamp,
-    ) -> Result<bool>;
-    /// Notes a passing failure: next try at `retry_at`. `sent` is false when the provider surely did not
-    /// take the token, which then lifts the written-ahead mark.
-    async fn note_refresh_failure(
-        &self,
-        scope: Scope,
-        id: ConnectionId,
-        version: i64,
-        retry_at: Timestamp,
-        outcome_known: bool,
-    ) -> Result<()>;
-    /// The provider said that version is dead; false when the version moved on.
-    async fn disconnect(
-        &self,
-        scope: Scope,
-        id: ConnectionId,
-        version: i64,
-        reason: DisconnectReason,
-        now: Timestamp,
-    ) -> Result<bool>;
 
     /// Remembers a new attempt.
     async fn add_attempt(&self, attempt: &NewAttempt, now: Timestamp) -> Result<()>;
@@ -159,16 +166,41 @@ pub trait Store: Send + Sync {
         binding: HandleHash,
         now: Timestamp,
     ) -> Result<bool>;
+    /// The pending attempt that waits for `state`, without taking it.
+    async fn attempt_by_state(&self, state: HandleHash, now: Timestamp) -> Result<Option<Attempt>>;
+    /// Keeps an answer with an attempt that left, until the browser comes back. False when it is no longer
+    /// pending, or holds something else than `known` by now.
+    async fn park_attempt(
+        &self,
+        id: AttemptId,
+        known: Option<&[u8]>,
+        sealed_secret: &[u8],
+        now: Timestamp,
+    ) -> Result<bool>;
     /// Takes the attempt that waits for `state`; a second call finds nothing, whatever became of the first.
     async fn take_attempt(&self, state: HandleHash, now: Timestamp) -> Result<Option<Attempt>>;
     /// Turns a pending attempt into a consumed one without a callback (API keys and the like).
     async fn consume_attempt(&self, id: AttemptId, now: Timestamp) -> Result<bool>;
+    /// Lets the customer choose: `ticket` opens the page for it. False when the attempt is not consumed.
+    async fn offer_choice(
+        &self,
+        id: AttemptId,
+        request: &AttemptRequest,
+        sealed_secret: &[u8],
+        ticket: HandleHash,
+        now: Timestamp,
+    ) -> Result<bool>;
+    /// Takes the attempt whose choice was made; a second call finds nothing.
+    async fn take_choice(&self, ticket: HandleHash, now: Timestamp) -> Result<Option<Attempt>>;
+    /// Takes an attempt whose choice was not made in time, so that what was granted can be given back.
+    async fn take_abandoned_choice(&self, now: Timestamp) -> Result<Option<Attempt>>;
     /// Makes or renews the connection and ends the attempt, all or nothing.
     async fn complete_attempt(
         &self,
         id: AttemptId,
         connection: &NewConnection,
         result: HandleHash,
+        by: Actor,
         now: Timestamp,
     ) -> Result<CompletedAttempt>;
     /// Ends the attempt without a connection.

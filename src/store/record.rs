@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
+use super::WebhookPlan;
 use crate::model::{
     Account, AttemptId, AttemptRequest, Connection, ConnectionId, Customer, CustomerId, HandleHash,
     Integration, IntegrationId, IntegrationSettings, Scope, Surface, Timestamp, Workspace, WorkspaceId,
@@ -25,10 +28,14 @@ pub struct WorkspacePlan {
     pub name: String,
     /// Its settings.
     pub settings: WorkspaceSettings,
+    /// The half of `settings.your_app` that is sealed.
+    pub sealed_your_app: Option<Vec<u8>>,
     /// Keys the file owns; they replace the ones it owned before.
     pub keys: Vec<KeyPlan>,
     /// Integrations in the file's order.
     pub integrations: Vec<IntegrationPlan>,
+    /// Webhooks the file owns; they replace the ones it owned before.
+    pub webhooks: Vec<WebhookPlan>,
 }
 
 /// A key that verifies tokens.
@@ -64,6 +71,8 @@ pub struct IntegrationPlan {
     pub settings: IntegrationSettings,
     /// Client secret, sealed for this row.
     pub sealed_client_secret: Option<Vec<u8>>,
+    /// Secret connector parameters, sealed for this row.
+    pub sealed_parameters: Option<Vec<u8>>,
 }
 
 /// What `apply` changed.
@@ -81,6 +90,8 @@ pub struct ApplyReport {
 pub struct WorkspaceEntry {
     /// The workspace.
     pub workspace: Workspace,
+    /// The half of `settings.your_app` that is sealed.
+    pub sealed_your_app: Option<Vec<u8>>,
     /// Keys that verify its tokens.
     pub keys: Vec<StoredKey>,
     /// Its integrations by position.
@@ -102,6 +113,8 @@ pub struct StoredIntegration {
     pub integration: Integration,
     /// Its client secret, sealed.
     pub sealed_client_secret: Option<Vec<u8>>,
+    /// Its secret connector parameters, sealed.
+    pub sealed_parameters: Option<Vec<u8>>,
 }
 
 /// A page session to remember.
@@ -116,6 +129,8 @@ pub struct NewSession {
     pub surface: Surface,
     /// Visible integrations; none means all.
     pub integrations: Option<Vec<String>>,
+    /// Connector parameters that the token signed, sealed.
+    pub sealed_parameters: Option<Vec<u8>>,
     /// When it ends.
     pub expires_at: Timestamp,
 }
@@ -141,14 +156,29 @@ pub struct NewLink {
 pub struct ConnectionFilter {
     /// Of this integration only.
     pub integration: Option<IntegrationId>,
+    /// Of these integrations only.
+    pub among: Option<Vec<IntegrationId>>,
     /// Only disconnected ones, or only others.
     pub disconnected: Option<bool>,
+    /// Only ready ones, or only others.
+    pub connected: Option<bool>,
     /// Whose name contains this, case-insensitively.
-    pub search: Option<String>,
+    pub search: Option<ConnectionSearch>,
+    /// Archived ones too.
+    pub include_archived: bool,
     /// Older than this one.
     pub before: Option<ConnectionId>,
     /// At most so many.
     pub limit: u32,
+}
+
+/// What a list of connections is searched for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionSearch {
+    /// What the name or the account contains, case-insensitively.
+    pub words: String,
+    /// All connections of these fit as well: their own names do.
+    pub integrations: Vec<IntegrationId>,
 }
 
 /// A page of a list.
@@ -158,25 +188,6 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Whether there is at least one more.
     pub more: bool,
-}
-
-/// A connection whose token should be renewed.
-#[derive(Clone, Debug)]
-pub struct DueRefresh {
-    /// Whose it is.
-    pub scope: Scope,
-    /// Which.
-    pub connection: ConnectionId,
-}
-
-/// A renewed credential.
-pub struct RefreshedCredential {
-    /// Sealed bytes.
-    pub sealed: Vec<u8>,
-    /// When the access token ends.
-    pub expires_at: Option<Timestamp>,
-    /// When to renew it ahead of that.
-    pub refresh_at: Option<Timestamp>,
 }
 
 /// A new attempt.
@@ -207,6 +218,9 @@ pub struct AttemptFilter {
     pub scope: Option<Scope>,
 }
 
+/// Seals something for the connection that it will belong to.
+pub type Seal = Box<dyn Fn(ConnectionId) -> Vec<u8> + Send + Sync>;
+
 /// A connection about to be made or renewed.
 pub struct NewConnection {
     /// Id if it is made.
@@ -223,10 +237,14 @@ pub struct NewConnection {
     pub auth_option: String,
     /// Input without secrets.
     pub input: BTreeMap<String, String>,
+    /// Connector parameters without secret ones.
+    pub connector_parameters: Map<String, Value>,
+    /// Seals the secret ones for the row they land in; none when there are none.
+    pub seal_parameters: Option<Seal>,
     /// Upstream account.
     pub account: Option<Account>,
     /// Seals the credentials for the row they land in.
-    pub seal: Box<dyn Fn(ConnectionId) -> Vec<u8> + Send + Sync>,
+    pub seal: Seal,
     /// When the access token ends.
     pub expires_at: Option<Timestamp>,
     /// When to renew it ahead of that.
@@ -269,7 +287,7 @@ impl AttemptRequest {
 pub(super) fn state_word(state: &AttemptState) -> &'static str {
     match state {
         AttemptState::Pending => "pending",
-        AttemptState::Consumed => "consumed",
+        AttemptState::Consumed | AttemptState::NeedsChoice => "consumed",
         AttemptState::Connected(_) => "connected",
         AttemptState::Failed(_) => "failed",
     }

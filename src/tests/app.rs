@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    net::SocketAddr,
     path::PathBuf,
     sync::{Arc, LazyLock},
     time::Duration,
@@ -12,6 +13,7 @@ use hitchpost::{
     config::{Config, Environment},
     engine::Engine,
     model::{Scope, Timestamp},
+    outbound::Names,
     protocol::jwt,
     server::{Server, Surroundings},
     telemetry,
@@ -89,26 +91,41 @@ impl TestApp {
 
     /// With files beside the configuration.
     pub async fn with_files(config: &str, files: &[(&str, &str)]) -> Self {
-        let folder = std::env::temp_dir()
-            .join(format!("hitchpost-test-{}", SystemEntropy::default().uuid(Timestamp::from_millis(0))));
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("hitchpost.toml"), config).unwrap();
-        for (name, text) in files {
-            std::fs::write(folder.join(name), text).unwrap();
-        }
-        Self::start(folder).await
+        Self::start(folder_with(config, files)).await
+    }
+
+    /// With somebody else than the built-in sandbox who plays every provider.
+    pub async fn played_by(provider: SocketAddr, config: &str, files: &[(&str, &str)]) -> Self {
+        Self::started(folder_with(config, files), Some(provider)).await
+    }
+
+    /// With somebody else than the system who says what names mean.
+    pub async fn with_names(names: Arc<dyn Names>, config: &str, files: &[(&str, &str)]) -> Self {
+        Self::surrounded(folder_with(config, files), Surroundings { names, ..Surroundings::default() }).await
     }
 
     /// Starts on a folder that may hold the database of an earlier run.
     pub async fn start(folder: PathBuf) -> Self {
+        Self::started(folder, None).await
+    }
+
+    /// The same, with somebody else than the built-in sandbox who plays every provider.
+    pub async fn restarted(folder: PathBuf, provider: SocketAddr) -> Self {
+        Self::started(folder, Some(provider)).await
+    }
+
+    async fn started(folder: PathBuf, provider: Option<SocketAddr>) -> Self {
+        Self::surrounded(folder, Surroundings { provider, ..Surroundings::default() }).await
+    }
+
+    async fn surrounded(folder: PathBuf, around: Surroundings) -> Self {
         LazyLock::force(&LOG);
         let database = format!("sqlite:{}", folder.join("test.db").display());
         let environment =
             Environment::of(&[("HITCHPOST_LISTEN", "127.0.0.1:0"), ("HITCHPOST_DATABASE", &database)]);
         let config = Config::load(Some(&folder.join("hitchpost.toml")), &environment).unwrap();
         let clock = ShiftedClock::new();
-        let around =
-            Surroundings { clock: Arc::new(clock.clone()), entropy: Arc::new(SystemEntropy::default()) };
+        let around = Surroundings { clock: Arc::new(clock.clone()), ..around };
         let server = Server::bind(config, &environment, around).await.unwrap();
         let (engine, base) = (server.engine.clone(), server.public_url.clone());
         let (stop, stopped) = oneshot::channel();
@@ -180,6 +197,18 @@ impl TestApp {
     }
 }
 
+/// A folder of its own with a configuration and files beside it.
+fn folder_with(config: &str, files: &[(&str, &str)]) -> PathBuf {
+    let folder = std::env::temp_dir()
+        .join(format!("hitchpost-test-{}", SystemEntropy::default().uuid(Timestamp::from_millis(0))));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("hitchpost.toml"), config).unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    folder
+}
+
 impl Drop for TestApp {
     fn drop(&mut self) {
         let _ = self.stop.take().map(|stop| stop.send(()));
@@ -229,6 +258,13 @@ impl Browser {
         self.send(method, address, &headers, None).await
     }
 
+    /// A program's post of JSON.
+    pub async fn post_json(&mut self, address: &str, token: &str, body: &Value) -> Page {
+        let bearer = format!("Bearer {token}");
+        let headers = [("accept", "application/json"), ("authorization", bearer.as_str())];
+        self.send_as("application/json", Method::POST, address, &headers, Some(body.to_string())).await
+    }
+
     /// Asks and reads the headers only: the body may be compressed.
     pub async fn head(&self, address: &str, headers: &[(&str, &str)]) -> Page {
         let url = self.base.join(address).unwrap();
@@ -248,6 +284,17 @@ impl Browser {
         headers: &[(&str, &str)],
         body: Option<String>,
     ) -> Page {
+        self.send_as("application/x-www-form-urlencoded", method, address, headers, body).await
+    }
+
+    async fn send_as(
+        &mut self,
+        media_type: &str,
+        method: Method,
+        address: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Page {
         let url = self.base.join(address).unwrap();
         let mut request = self.client.request(method, url.clone());
         for (name, value) in headers {
@@ -258,7 +305,7 @@ impl Browser {
             request = request.header(header::COOKIE, cookies.join("; "));
         }
         if let Some(body) = body {
-            request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
+            request = request.header(header::CONTENT_TYPE, media_type).body(body);
         }
         let response = request.send().await.unwrap();
         for cookie in response.headers().get_all(header::SET_COOKIE) {
@@ -311,7 +358,9 @@ impl Browser {
             fields.insert((*name).to_owned(), (*value).to_owned());
         }
         let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        self.post(&action, &fields).await
+        // The sandbox may stand at another address than the product.
+        let action = page.url.join(&action).unwrap();
+        self.post(action.as_str(), &fields).await
     }
 
     /// Connects an app through the provider's page, in one window; comes back with the callback's answer.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::app::{LOG, TestApp};
 
 /// Everything in a folder that is not the key file.
-fn left_behind(folder: &Path) -> Vec<(String, Vec<u8>)> {
+pub(super) fn left_behind(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     files
         .filter(|path| path.extension().is_none_or(|end| end != "key" && end != "toml"))
@@ -16,7 +16,7 @@ fn left_behind(folder: &Path) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-fn finds(bytes: &[u8], secret: &str) -> bool {
+pub(super) fn finds(bytes: &[u8], secret: &str) -> bool {
     bytes.windows(secret.len()).any(|window| window == secret.as_bytes())
 }
 

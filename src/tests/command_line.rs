@@ -6,6 +6,8 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
 /// A folder of its own, gone afterwards.
 pub struct Folder(pub PathBuf);
 
@@ -243,6 +245,31 @@ fn a_token_that_could_not_be_used_is_refused() {
         let said = folder.refused(&mut folder.command(&all));
         assert!(said.contains(expected), "{said}");
     }
+}
+
+/// Design §3.4: the backend's own token names nobody, so that it sees the whole workspace.
+#[test]
+fn a_backends_token_needs_no_customer_and_a_customers_does() {
+    let folder = Folder::new("admin");
+    let config = format!("[[workspace]]\nkey = \"acme\"\nsecret = \"{SECRET}\"\n");
+    std::fs::write(folder.0.join("hitchpost.toml"), config).unwrap();
+    assert!(folder.run(&["apply", "hitchpost.toml"]).status.success());
+    let claims = |arguments: &[&str]| -> serde_json::Value {
+        let printed = folder.run(arguments);
+        assert!(printed.status.success());
+        let token = String::from_utf8(printed.stdout).unwrap();
+        let middle = token.trim().split('.').nth(1).unwrap().to_owned();
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(middle).unwrap()).unwrap()
+    };
+
+    let whole = claims(&["token", "--workspace", "acme", "--admin"]);
+    let named = claims(&["token", "--workspace", "acme", "--admin", "--customer", "c1"]);
+    let nobody = folder.run(&["token", "--workspace", "acme"]);
+
+    assert_eq!((whole.get("id"), &whole["isAdmin"]), (None, &true.into()));
+    assert_eq!((&named["id"], &named["isAdmin"]), (&"c1".into(), &true.into()));
+    assert_eq!((nobody.status.code(), nobody.stdout.len()), (Some(2), 0));
+    assert!(String::from_utf8(nobody.stderr).unwrap().contains("--customer"));
 }
 
 #[test]

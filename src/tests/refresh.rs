@@ -97,7 +97,7 @@ async fn a_revoked_grant_disconnects_with_reason_and_a_reconnect_heals_it() {
     let page = browser.get("/").await;
     page.assert_says("Needs attention");
     page.assert_says("Linear no longer accepts this connection");
-    assert_eq!(browser.connect_again(&page).await, "/?notice=connected&app=linear");
+    assert_eq!(browser.connect_again(&page).await, "/?notice=reconnected&app=linear");
     assert_eq!(app.connections("c1").await[0]["connected"], true);
 }
 

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::layout::{Frame, document};
+use crate::app::parts::words::words;
 use crate::app::text;
 use crate::app::view::{MessageView, Shell};
 
@@ -28,13 +29,4 @@ fn main(view: &MessageView) -> AnyView {
         </section>
     }
     .into_any()
-}
-
-/// Text whose `names in backticks` are set as code.
-fn words(text: &str) -> AnyView {
-    let parts = text.split('`').enumerate().map(|(place, part)| match place % 2 {
-        0 => part.to_owned().into_any(),
-        _ => view! { <code>{part.to_owned()}</code> }.into_any(),
-    });
-    parts.collect_view().into_any()
 }

@@ -128,6 +128,13 @@ fn every_page(shell: &Shell) -> Vec<String> {
         reference: hostile(),
         back: Some(("javascript:alert(4)".to_owned(), hostile())),
     };
+    let choose = ChooseView {
+        app: head(),
+        workspace: hostile(),
+        ticket: "the-ticket".to_owned(),
+        items: vec![ChooseItem { id: hostile(), label: hostile(), hint: Some(hostile()) }],
+        reference: hostile(),
+    };
     let result = ResultView {
         app: Some(head()),
         headline: hostile(),
@@ -152,6 +159,7 @@ fn every_page(shell: &Shell) -> Vec<String> {
         pages::catalog(shell, &catalog_view()),
         pages::app(shell, &app_view()),
         pages::ask(shell, &ask),
+        pages::choose(shell, &choose),
         pages::result(shell, &result),
         pages::message(shell, &message),
     ]
@@ -304,6 +312,41 @@ fn an_error_stands_beside_its_field_and_the_field_takes_the_focus() {
         html.contains("id=\"input-0-error\" class=\"error\">Stripe does not know this key.</p>"),
         "{html}"
     );
+}
+
+/// Acceptance 44.
+#[test]
+fn each_thing_to_choose_is_a_button_that_posts_its_id() {
+    let item = |id: &str, hint: Option<&str>| ChooseItem {
+        id: id.to_owned(),
+        label: "Acme".to_owned(),
+        hint: hint.map(str::to_owned),
+    };
+    let view = ChooseView {
+        ticket: "the-ticket".to_owned(),
+        items: vec![item("site-1", Some("site-1")), item("site-2", None)],
+        ..ChooseView::default()
+    };
+
+    let html = pages::choose(&shell(Surface::Page), &view);
+
+    let form = between(&html, "<form", "</form>").pop().expect("a form");
+    let buttons = between(form, "<button", "</button>");
+    let posted: Vec<_> = buttons
+        .iter()
+        .map(|tag| (attribute(tag, "type"), attribute(tag, "name"), attribute(tag, "value")))
+        .collect();
+    assert_eq!(
+        posted,
+        [
+            (Some("submit"), Some("item"), Some("site-1")),
+            (Some("submit"), Some("item"), Some("site-2")),
+            (Some("submit"), Some("cancel"), Some("1"))
+        ]
+    );
+    assert_eq!(attribute(form, "action"), Some("/_actions/choose"));
+    assert!(buttons[0].contains("<span>Acme <small>site-1</small></span>"), "{form}");
+    assert!(!buttons[1].contains("<small>"), "{form}");
 }
 
 #[test]

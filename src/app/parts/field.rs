@@ -63,7 +63,13 @@ fn hint(field: &FieldView) -> Option<String> {
     let kept = (field.secret && field.kept).then_some(text::KEPT);
     let parts: Vec<&str> =
         [field.help.as_deref(), field.pattern_hint.as_deref(), kept].into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| parts.join(" "))
+    // Help is mostly a remark without a full stop, and what follows is a sentence.
+    let said = parts.into_iter().fold(String::new(), |said, part| match said.chars().last() {
+        None => part.to_owned(),
+        Some('.' | '!' | '?') => format!("{said} {part}"),
+        Some(_) => format!("{said}. {part}"),
+    });
+    (!said.is_empty()).then_some(said)
 }
 
 fn control(ids: &Ids, field: &FieldView, focus: bool) -> AnyView {
@@ -112,27 +118,32 @@ fn line(ids: &Ids, field: &FieldView, focus: bool) -> AnyView {
             field.suggestions.iter().map(|value| view! { <option value=value.clone()></option> }).collect();
         view! { <datalist id=ids.list.clone()>{options}</datalist> }
     });
-    view! {
+    let input = view! {
         <input id=ids.control.clone() name=name(field) type=kind inputmode=mode value=value(field)
             placeholder=placeholder(field) required=must_be_filled(field) aria-invalid=invalid(field)
             aria-describedby=ids.described_by.clone() list=has_list.then(|| ids.list.clone()) autofocus=focus
             autocomplete="off" autocapitalize="off" spellcheck="false"
-            data-secret=field.secret.then_some("") dir=field.suffix.is_some().then_some("ltr") />
-        {list}
-    }
-    .into_any()
+            dir=field.suffix.is_some().then_some("ltr") />
+    };
+    if field.secret { secret(input.into_any()) } else { view! { {input} {list} }.into_any() }
+}
+
+/// Room for the button that shows what is typed. It is in the page from the start: a field that a script
+/// moves later loses the focus it was given.
+fn secret(control: AnyView) -> AnyView {
+    view! { <div class="secret" data-secret="">{control}</div> }.into_any()
 }
 
 fn long(ids: &Ids, field: &FieldView, focus: bool) -> AnyView {
     let class = if field.secret { "masked" } else { "" };
     // A textarea drops the first line break of its content.
     let text = value(field).map(|value| if value.starts_with('\n') { format!("\n{value}") } else { value });
-    view! {
+    let control = view! {
         <textarea id=ids.control.clone() name=name(field) class=class rows="5" placeholder=placeholder(field)
             required=must_be_filled(field) aria-invalid=invalid(field) aria-describedby=ids.described_by.clone()
             autofocus=focus autocomplete="off" autocapitalize="off" spellcheck="false">{text}</textarea>
-    }
-    .into_any()
+    };
+    if field.secret { secret(control.into_any()) } else { control.into_any() }
 }
 
 fn choice(ids: &Ids, field: &FieldView, focus: bool) -> AnyView {
@@ -158,4 +169,24 @@ fn switch(ids: &Ids, field: &FieldView, focus: bool) -> AnyView {
             aria-invalid=invalid(field) aria-describedby=ids.described_by.clone() autofocus=focus />
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remark_and_what_a_field_asks_for_read_as_two_sentences() {
+        let said = |help: Option<&str>| {
+            hint(&FieldView {
+                help: help.map(str::to_owned),
+                pattern_hint: Some("Use digits only.".to_owned()),
+                ..FieldView::default()
+            })
+        };
+
+        assert_eq!(said(None).as_deref(), Some("Use digits only."));
+        assert_eq!(said(Some("Without _SB1")).as_deref(), Some("Without _SB1. Use digits only."));
+        assert_eq!(said(Some("In Setup.")).as_deref(), Some("In Setup. Use digits only."));
+    }
 }

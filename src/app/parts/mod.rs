@@ -7,3 +7,5 @@ pub mod icon;
 pub mod link;
 pub mod logo;
 pub mod notice;
+pub mod reference;
+pub mod words;

@@ -13,14 +13,17 @@ pub struct Said {
 }
 
 /// Refusals of server functions that have an address, `/refused/{code}`, and its HTTP status.
-pub const REFUSED_ACTIONS: [(&str, u16); 8] = [
+pub const REFUSED_ACTIONS: [(&str, u16); 11] = [
     ("session_ended", 401),
     ("not_found", 404),
     ("not_open", 410),
     ("invalid_input", 400),
     ("missing_client", 400),
     ("unknown_auth_option", 400),
+    ("rate_limit_exceeded", 429),
     ("storage_busy", 503),
+    ("storage_full", 503),
+    ("storage_read_only", 503),
     ("internal", 500),
 ];
 
@@ -56,6 +59,11 @@ pub fn refusal(reason: &str) -> Said {
                 "Go back to the product you came from and open its integrations again.",
                 "Nothing you connected was lost.",
             ],
+        ),
+        "customer_archived" => customer(
+            "This page is closed",
+            "The product you came from has closed your integrations.",
+            &["Ask the people behind that product to open them again."],
         ),
         "link_ended" => customer(
             "This link has ended",
@@ -128,7 +136,12 @@ pub fn refusal(reason: &str) -> Said {
             ],
             developer: true,
         },
-        "storage_busy" | "storage_full" => customer(
+        "rate_limit_exceeded" => customer(
+            "That was a little fast",
+            "There were many requests in a short time. Nothing was lost.",
+            &["Wait a moment, then try again."],
+        ),
+        "storage_busy" | "storage_full" | "storage_read_only" => customer(
             "Please try again in a moment",
             "The server is busy right now. Nothing was lost.",
             &["Reload this page in a moment."],

@@ -1,30 +1,9 @@
 //! Sentences about connections and attempts.
 
-use crate::model::{DisconnectReason, FailureKey, Timestamp};
+use crate::model::{FailureKey, Timestamp};
 
 /// Way back from a page that asks.
 pub const BACK_TO_APP: &str = "Back";
-
-/// Why a connection no longer works.
-pub fn why_disconnected(reason: DisconnectReason, app: &str) -> String {
-    match reason {
-        DisconnectReason::GrantRevoked => format!("{app} no longer accepts this connection."),
-        DisconnectReason::NotRenewable => format!("The permission that {app} gave has run out."),
-        DisconnectReason::RefreshOutcomeUnknown => {
-            format!(
-                "Renewing the permission at {app} was interrupted, and {app} no longer accepts the old one."
-            )
-        }
-        DisconnectReason::CredentialsUnreadable => {
-            "The stored credentials cannot be read any more.".to_owned()
-        }
-    }
-}
-
-/// What to do about it.
-pub fn reconnect_step(app: &str) -> String {
-    format!("Reconnect {app} to go on. Nothing else has to be set up again.")
-}
 
 /// `Added today`, `Added 3 days ago`.
 pub fn added(then: Timestamp, now: Timestamp) -> String {
@@ -59,9 +38,13 @@ pub fn next_step(key: FailureKey, on_page: bool) -> &'static str {
     }
 }
 
-/// One line that helps to choose between auth options.
-pub fn option_hint(leaves: bool, app: &str) -> String {
-    if leaves { format!("You sign in at {app}.") } else { format!("You paste it from {app}.") }
+/// One line that helps to choose between auth options. `typed`: it has fields to fill in.
+pub fn option_hint(leaves: bool, typed: bool, app: &str) -> String {
+    match (leaves, typed) {
+        (true, _) => format!("You sign in at {app}."),
+        (false, true) => format!("You copy the details from {app}."),
+        (false, false) => "There is nothing to fill in.".to_owned(),
+    }
 }
 
 /// Which secrets the sandbox takes.
@@ -71,10 +54,18 @@ pub fn sandbox_secret(pattern: Option<&str>) -> String {
         Some(pattern) if pattern.starts_with("^(sk|rk)") => "sk_test_sandbox",
         Some(pattern) if pattern.starts_with("^lin_api") => "lin_api_sandbox",
         Some(pattern) if pattern.starts_with("^pat") => "pat.sandbox",
+        Some(pattern) if pattern.starts_with("^xox") => "xoxb-sandbox",
+        Some(pattern) if pattern.starts_with("^shp") => "shpat_sandbox",
+        // The end of a Mailchimp key says where the account lives.
+        Some(pattern) if pattern.ends_with("-[a-z]{2,3}\\d+$") => "sandbox-us6",
         _ => "my-sandbox-key",
     };
     format!("The sandbox takes anything with the word sandbox in it, for example {example}.")
 }
+
+/// Which private keys the sandbox takes.
+pub const SANDBOX_KEY: &str =
+    "The sandbox takes any private key of this kind, for example a new one that you throw away.";
 
 /// Name of a category.
 pub fn category(key: &str) -> String {
@@ -103,6 +94,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::catalog::{Catalog, input};
 
     #[test]
     fn days_are_counted_in_words() {
@@ -118,5 +110,27 @@ mod tests {
     fn categories_read_like_words() {
         assert_eq!(category("crm"), "CRM");
         assert_eq!(category("project-management"), "Project management");
+    }
+
+    #[test]
+    fn what_the_sandbox_takes_is_what_the_field_takes() {
+        let catalog = Catalog::builtin().expect("the files are in order");
+        let options = catalog.iter().flat_map(|connector| connector.auth.iter());
+        let secrets = options.flat_map(|option| input::typed(option).map(move |field| (option, field)));
+        let mut seen = 0;
+
+        for (option, field) in secrets.filter(|(_, field)| field.secret && field.pattern.is_some()) {
+            let said = sandbox_secret(field.pattern.as_deref());
+            let (_, example) = said.split_once("for example ").expect("it gives one");
+            let example = example.trim_end_matches('.').to_owned();
+
+            let errors = input::check(option, &[(field.name.clone(), example.clone())].into()).err();
+            let refused = errors.unwrap_or_default().into_iter().find(|error| error.field == field.name);
+
+            assert_eq!(refused, None, "{example} for {}", field.title);
+            assert!(example.contains("sandbox"), "{example}");
+            seen += 1;
+        }
+        assert!(seen >= 7, "{seen}");
     }
 }

@@ -39,6 +39,8 @@ pub struct AuthOption {
     pub request_token: Option<Request>,
     /// Where the customer's browser goes.
     pub authorize: Option<Request>,
+    /// RFC 9126: the authorize parameters are handed over here first.
+    pub par: Option<Request>,
     /// Where the grant becomes a token.
     pub token: Option<Request>,
     /// A second call that swaps the fresh token.

@@ -8,12 +8,13 @@ use crate::catalog::{
 };
 
 /// Names of Hitchpost's own that no field or kept value may take.
-const RESERVED: &[&str] = &["access_token", "refresh_token", "jwt"];
+const RESERVED: &[&str] = &["access_token", "refresh_token", "jwt", "scopes"];
 
 /// The names of one option.
 pub(super) struct Names {
     flat: BTreeMap<String, String>,
-    parameters: Vec<String>,
+    /// Name of each parameter, and whether its value is secret.
+    parameters: BTreeMap<String, bool>,
 }
 
 /// Collects the names of `option`; one that has two owners is refused.
@@ -67,7 +68,8 @@ pub(super) fn of(
             add(name, format!("parameters.{parameter}.sets"))?;
         }
     }
-    Ok(Names { flat, parameters: connector.parameters.keys().cloned().collect() })
+    let parameters = connector.parameters.iter().map(|(name, found)| (name.clone(), found.secret)).collect();
+    Ok(Names { flat, parameters })
 }
 
 impl Names {
@@ -76,12 +78,13 @@ impl Names {
         let (room, rest) = name.split_once('.').unwrap_or(("", name));
         let known = match (room, rest) {
             ("", "access_token" | "refresh_token") => return has_token(option, name),
-            ("", "jwt") => option.jwt.is_some(),
+            ("", "jwt") => option.jwt.is_some() || option.kind == AuthType::MembraneToken,
+            ("", "scopes") => option.scopes.supported,
             ("", name) => self.flat.contains_key(name),
-            ("param", name) => self.parameters.iter().any(|known| known == name),
+            ("param", name) => self.parameters.contains_key(name),
             ("client", "id" | "secret") | ("customer", "id" | "name") | ("workspace", "name" | "key") => true,
             ("customer", field) => field.strip_prefix("fields.").is_some_and(|field| !field.is_empty()),
-            ("credentials", _) => option.kind == AuthType::Proxy,
+            ("credentials", _) => option.kind == AuthType::Proxy || self.flat.contains_key(name),
             _ => false,
         };
         if known {
@@ -89,6 +92,17 @@ impl Names {
         } else {
             Err(format!("nothing is known under `{{{{{name}}}}}` in option `{}`", option.key))
         }
+    }
+
+    /// Whether the value of `name` must stay out of a browser.
+    pub(super) fn is_secret(&self, name: &str, option: &AuthOption) -> bool {
+        let parameter = name.strip_prefix("param.").and_then(|name| self.parameters.get(name));
+        parameter.is_some_and(|secret| *secret) || is_secret(name, option)
+    }
+
+    /// Whether `name` stands for something that lets a call in.
+    pub(super) fn is_credential(&self, name: &str, option: &AuthOption) -> bool {
+        self.is_secret(name, option) && name != "refresh_token"
     }
 }
 
@@ -101,8 +115,8 @@ fn has_token(option: &AuthOption, name: &str) -> Result<(), String> {
     }
 }
 
-/// Whether the value of `name` must stay out of a browser.
-pub(super) fn is_secret(name: &str, option: &AuthOption) -> bool {
+/// Whether `name` is a token, the client's secret or something secret the customer types.
+fn is_secret(name: &str, option: &AuthOption) -> bool {
     let typed = option
         .fields
         .iter()
@@ -117,11 +131,7 @@ pub(super) fn is_secret(name: &str, option: &AuthOption) -> bool {
         || name.starts_with("credentials.")
 }
 
-/// Whether `name` stands for something that lets a call in.
-pub(super) fn is_credential(name: &str, option: &AuthOption) -> bool {
-    is_secret(name, option) && name != "refresh_token"
-}
-
-fn is_part(field: &crate::catalog::connector::Field, name: &str) -> bool {
+/// Whether `name` is a part of the field's value.
+pub(super) fn is_part(field: &crate::catalog::connector::Field, name: &str) -> bool {
     field.split.iter().flat_map(|split| &split.into).any(|part| part == name)
 }

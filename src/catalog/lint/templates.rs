@@ -66,6 +66,7 @@ pub(super) fn of_option(option: &AuthOption, key: &str, api: &Api) -> Vec<Used> 
     let refresh = option.refresh.as_ref().and_then(|refresh| refresh.request.as_ref());
     for (name, found) in [
         ("request_token", option.request_token.as_ref()),
+        ("par", option.par.as_ref()),
         ("token", option.token.as_ref()),
         ("exchange", option.exchange.as_ref()),
         ("refresh", refresh),

@@ -69,6 +69,7 @@ pub(super) fn option(item: &Item<'_>, connector: &str) -> Result<AuthOption, Con
         callback: table.or_default("callback", callback)?,
         request_token: table.read("request_token", post)?,
         authorize: table.read("authorize", |item| request::request(item, &Method::GET))?,
+        par: table.read("par", post)?,
         token,
         exchange: table.read("exchange", post)?,
         refresh,
@@ -78,7 +79,7 @@ pub(super) fn option(item: &Item<'_>, connector: &str) -> Result<AuthOption, Con
         jwt: table.read("jwt", jwt)?,
         signature: table.read("signature", signature)?,
         token_static: table.read("token_static", token_static)?,
-        usage: table.or_default("use", usage)?,
+        usage: table.read("use", usage)?.unwrap_or_else(|| usual_use(kind)),
         fields: table.or_default("field", |item| item.list()?.iter().map(field::field).collect())?,
         api: table.read("api", api)?,
         url: table.read("url", Item::template)?,
@@ -230,6 +231,15 @@ fn usage(item: &Item<'_>) -> Result<Usage, ConnectorError> {
     };
     table.finish()?;
     Ok(usage)
+}
+
+/// A workspace token goes where bearer tokens go; for everything else the file must say.
+fn usual_use(kind: AuthType) -> Usage {
+    if kind != AuthType::MembraneToken {
+        return Usage::default();
+    }
+    let bearer = crate::catalog::Template::parse("Bearer {{jwt}}").expect("a template");
+    Usage { headers: vec![("Authorization".to_owned(), bearer)], ..Usage::default() }
 }
 
 /// One of a few words that stay text.

@@ -42,6 +42,21 @@ struct Keys {
     expires_in: Option<u64>,
 }
 
+/// Members of a token reply that the engine reads.
+const REPLY_MEMBERS: &[&str] =
+    &["access_token", "refresh_token", "token_type", "expires_in", "expires_at", "scope", "token_secret"];
+
+fn reply_map(item: &Item<'_>) -> Result<BTreeMap<String, String>, ConnectorError> {
+    let map = item.map()?;
+    match map.keys().find(|name| !REPLY_MEMBERS.contains(&name.as_str())) {
+        Some(name) => {
+            let known = REPLY_MEMBERS.join(", ");
+            Err(item.refuse(format!("`{name}` is no member of a token reply; there are {known}")))
+        }
+        None => Ok(map),
+    }
+}
+
 /// A request whose method is `method` unless the file says otherwise.
 pub(super) fn request(item: &Item<'_>, method: &Method) -> Result<Request, ConnectorError> {
     if item.is_text() {
@@ -70,7 +85,7 @@ impl Keys {
             body: table.read("body", Item::json)?,
             headers: table.read("headers", Item::templates)?,
             basic: table.read("basic", basic)?,
-            map: table.read("map", Item::map)?,
+            map: table.read("map", reply_map)?,
             keep: table.read("keep", Item::names)?,
             error: table.read("error", error_field)?,
             expires_in: table.read("expires_in", Item::number)?,

@@ -1,21 +1,16 @@
-//! Good files give exact values; bad files give file, line, key and reason.
+//! Good files give exact values; bad ones are in `refusal_tests`.
 
 use http::Method;
 
 use super::*;
 use crate::catalog::connector::{AuthType, ClientAuth, Format, ScopeAt, Target};
 
+mod refusal_tests;
+
 fn read(text: &str) -> Connector {
     match connector("app", "connectors/app.toml", text) {
         Ok(connector) => connector,
         Err(error) => panic!("{error}"),
-    }
-}
-
-fn refusal(text: &str) -> String {
-    match connector("app", "connectors/app.toml", text) {
-        Ok(_) => "accepted".to_owned(),
-        Err(error) => error.to_string(),
     }
 }
 
@@ -30,22 +25,6 @@ type = "oauth2"
 authorize = {{ url = "https://example.com/authorize" }}
 token = {{ url = "https://api.example.com/token", keep = {{ region = "data.region" }} }}
 use = {{ headers = {{ Authorization = "Bearer {{{{access_token}}}}" }} }}
-{lines}"#
-    )
-}
-
-fn api_key(lines: &str) -> String {
-    format!(
-        r#"name = "App"
-[api]
-base = "https://api.example.com"
-[[auth]]
-type = "api-key"
-use = {{ headers = {{ A = "{{{{api_key}}}}" }} }}
-[[auth.field]]
-name = "api_key"
-title = "API key"
-secret = true
 {lines}"#
     )
 }
@@ -280,243 +259,43 @@ fn hosts_default_to_those_of_the_addresses() {
 }
 
 #[test]
-fn a_refusal_says_where_and_why() {
-    for (text, expected) in [
-        ("name = ", ":1: string values must be quoted, expected literal string"),
-        ("name = \"A\"\nname = \"B\"", ":2: duplicate key"),
-        ("[[auth]]\ntype = \"proxy\"", ": name: is missing"),
-        ("name = 3", ":1: name: must be text in quotes"),
-        ("name = \"App\"", ": auth: is missing"),
-        ("name = \"App\"\nauth = []", ":2: auth: must have at least one option"),
-        (
-            "name = \"App\"\nlogo = \"../x\"\nauth = []",
-            ":2: logo: must be a simple-icons slug: lower-case letters and digits",
-        ),
-        ("name = \"App\"\ncolor = \"red\"\nauth = []", ":2: color: must be a colour like #FF7A59"),
-        (
-            "name = \"App\"\nstatus = \"good\"\nauth = []",
-            ":2: status: must be one of reviewed, listed, closed",
-        ),
-        ("name = \"App\"\nwebsite = \"http://a.b\"\nauth = []", ":2: website: must be an https:// address"),
-    ] {
-        let found = refusal(text);
-        assert!(found.starts_with(&format!("connectors/app.toml{expected}")), "{found}");
-    }
-}
-
-#[test]
-fn a_refusal_of_an_option_names_the_dotted_key() {
-    for (lines, expected) in [
-        ("tokn = 1", ":9: auth[0].tokn: is not a key of the format; here it has type, token"),
-        ("pkce = \"no\"", ":9: auth[0].pkce: must be true or false"),
-        (
-            "client_auth = \"unknown\"",
-            ":9: auth[0].client_auth: must be one of body, basic, basic-raw, private_key_jwt, none",
-        ),
-        ("[auth.revoke]\nmethod = \"POST\"", ":9: auth[0].revoke.url: is missing"),
-        (
-            "[auth.revoke]\nurl = \"https://a.b\"\npath = \"/x\"",
-            ":11: auth[0].revoke.path: cannot stand beside `url`",
-        ),
-        ("[auth.revoke]\npath = \"x\"", ":10: auth[0].revoke.path: must begin with a slash"),
-        (
-            "[auth.revoke]\nurl = \"http://api.example.com/x\"",
-            ":10: auth[0].revoke.url: must begin with https://",
-        ),
-        (
-            "[auth.revoke]\nurl = \"api.example.com\"",
-            ":10: auth[0].revoke.url: this is not a usable address: it must begin with https://",
-        ),
-        ("[auth.revoke]\nurl = \"https://{{x\"", ":10: auth[0].revoke.url: `{{` is never closed by `}}`"),
-        (
-            "[auth.revoke]\nurl = \"https://api.example.com/{{nope}}\"",
-            ":10: auth[0].revoke.url: nothing is known under `{{nope}}` in option `oauth2`",
-        ),
-        (
-            "[auth.revoke]\nurl = \"{{region}}/revoke\"",
-            ":10: auth[0].revoke.url: takes its whole host from a value: list the hosts it may have in `api.hosts`",
-        ),
-        (
-            "[auth.revoke]\nurl = \"https://api.example.com/\"\nbody = { a = [\"{{b\"] }",
-            ":11: auth[0].revoke.body.a[0]: `{{` is never closed by `}}`",
-        ),
-        (
-            "[auth.exchange]\nurl = \"https://api.example.com/\"\nparams = { a = \"{{param.x}}\" }",
-            ":11: auth[0].exchange.params.a: nothing is known under `{{param.x}}` in option `oauth2`",
-        ),
-        (
-            "field = [{ name = \"region\", title = \"Region\" }]",
-            ":7: auth[0].token.keep: `region` already comes from auth[0].field[0].name",
-        ),
-        (
-            "field = [{ name = \"jwt\", title = \"Token\" }]",
-            ":9: auth[0].field[0].name: `jwt` is a name of Hitchpost's own",
-        ),
-        (
-            "field = [{ name = \"a-b\", title = \"A\" }]",
-            ":9: auth[0].field[0].name: must be a name of letters, digits and `_`",
-        ),
-        ("field = [{ name = \"a\" }]", ":9: auth[0].field[0].title: is missing"),
-        (
-            "scopes = { supported = false, default = [\"a\"] }",
-            ":9: auth[0].scopes: has scopes although `supported` is false",
-        ),
-        ("[auth.jwt]\nalgorithm = \"none\"\nkey = \"k\"", ":10: auth[0].jwt.algorithm: must be one of HS256"),
-        ("[auth.api]\nhosts = []", ":10: auth[0].api.hosts: must not be empty"),
-        ("[auth.api]\nhosts = [\"*\"]", ":10: auth[0].api.hosts[0]: is not a host"),
-        (
-            "[auth.api]\nhosts = [\"api.example.com\"]",
-            ":6: auth[0].authorize.url: goes to example.com, which is not among the hosts",
-        ),
-        (
-            "[auth.api]\nbase = \"https://api.example.com\"\naccount = { id = \"id\" }",
-            ":11: auth[0].api.account: needs `test` beside it, or `from = \"token\"`",
-        ),
-        ("[auth.api]\ntest = { path = \"/me\" }", ":10: auth[0].api.test.path: this is not a usable address"),
-    ] {
-        let found = refusal(&oauth2(lines));
-        assert!(found.starts_with(&format!("connectors/app.toml{expected}")), "{lines}\n{found}");
-    }
-}
-
-#[test]
-fn fields_must_be_able_to_work() {
-    for (lines, expected) in [
-        ("pattern = \"(\"", ":11: auth[0].field[0].pattern: is not a pattern of the linear engine"),
-        ("pattern = \"(?=a)\"", ":11: auth[0].field[0].pattern: is not a pattern of the linear engine"),
-        (
-            "pattern = \"(a{500}){500}\"",
-            ":11: auth[0].field[0].pattern: is not a pattern of the linear engine, or too large",
-        ),
-        ("pattern = \"^a$\"\ndefault = \"b\"", ":12: auth[0].field[0].default: does not pass its own field"),
-        (
-            "options = [\"a\"]\ndefault = \"b\"",
-            ":12: auth[0].field[0].default: does not pass its own field: Choose one of: a.",
-        ),
-        (
-            "derive = { from = \"nope\", regex = \"(a)\" }",
-            ":11: auth[0].field[0].derive.from: there is no field `nope`",
-        ),
-        (
-            "derive = { from = \"api_key\", regex = \"a\" }",
-            ":11: auth[0].field[0].derive.regex: needs a group in parentheses",
-        ),
-        (
-            "split = { on = \":\", into = [\"a\"] }",
-            ":11: auth[0].field[0].split: needs a separator and at least two names",
-        ),
-    ] {
-        let found = refusal(&api_key(lines));
-        assert!(found.starts_with(&format!("connectors/app.toml{expected}")), "{lines}\n{found}");
-    }
-}
-
-#[test]
-fn options_that_cannot_work_are_refused() {
-    for (auth, expected) in [
-        ("type = \"api-key\"", "auth[0].field: is missing; type api-key cannot work without it"),
-        ("type = \"oauth2\"", "auth[0].authorize: is missing; type oauth2 cannot work without it"),
-        ("type = \"oauth1\"", "auth[0].request_token: is missing; type oauth1 cannot work without it"),
-        ("type = \"proxy\"", "auth[0].url: is missing; type proxy cannot work without it"),
-        ("type = \"jwt\"", "auth[0].jwt: is missing; type jwt cannot work without it"),
-        ("type = \"membrane-token\"", "auth[0].use: puts no credential into a call"),
-        ("type = \"sso\"", "auth[0].type: must be one of oauth2, oauth1"),
-        (
-            "type = \"api-key\"\nfield = [{ name = \"k\", title = \"K\", secret = true }]",
-            "auth[0].use: puts no credential into a call",
-        ),
-        (
-            "type = \"api-key\"\nuse = { headers = { A = \"{{access_token}}\" } }\nfield = [{ name = \"k\", title = \"K\" }]",
-            "auth[0].use.headers.A: type api-key has no `{{access_token}}`",
-        ),
-        (
-            "type = \"membrane-token\"\nuse = { query = { a = \"{{access_token}}\" } }\n[[auth]]\ntype = \"membrane-token\"",
-            "auth[1].key: `membrane-token` is the key of two options",
-        ),
-    ] {
-        let found = refusal(&format!("name = \"App\"\n[[auth]]\n{auth}"));
-        assert!(found.contains(expected), "{auth}\n{found}");
-    }
-}
-
-#[test]
-fn no_secret_is_shown_to_a_browser() {
-    let found = refusal(&oauth2("").replace(
-        "{ url = \"https://example.com/authorize\" }",
-        "{ url = \"https://example.com/authorize\", params = { s = \"{{client.secret}}\" } }",
-    ));
-
-    assert_eq!(
-        found,
-        "connectors/app.toml:6: auth[0].authorize.params.s: would show `{{client.secret}}` to the browser"
+fn pushed_authorization_signed_scopes_and_a_workspace_token_are_read() {
+    let app = read(
+        r#"
+name = "App"
+[api]
+base = "https://api.example.com"
+[[auth]]
+type = "oauth2"
+authorize = "https://example.com/authorize"
+par = { url = "https://example.com/par", headers = { Accept = "application/json" } }
+token = "https://example.com/token"
+use = { headers = { Authorization = "Bearer {{access_token}}" } }
+[[auth]]
+type = "jwt"
+token = "https://example.com/token"
+jwt = { algorithm = "RS256", key = "{{key}}", claims = { scope = "{{scopes}}" } }
+use = { headers = { Authorization = "Bearer {{access_token}}" } }
+field = [{ name = "key", title = "Private key", secret = true }]
+[[auth]]
+type = "membrane-token"
+[[auth]]
+key = "own-header"
+type = "membrane-token"
+use = { headers = { X-Workspace-Token = "{{jwt}}" } }
+"#,
     );
-}
 
-#[test]
-fn no_browser_chooses_the_host_of_a_secret() {
-    let file = |parameter: &str| {
-        format!(
-            "name = \"App\"\n[api]\nbase = \"https://{{{{param.host}}}}/v1\"\nhosts = [\"*.example.com\", \"a.example.org\"]\n\
-             [parameters.host]\n{parameter}\n[[auth]]\ntype = \"membrane-token\"\n\
-             use = {{ headers = {{ A = \"{{{{access_token}}}}\" }} }}"
-        )
+    let par = app.auth[0].par.as_ref().expect("a request");
+    assert_eq!((&par.method, par.format, par.headers.len()), (&Method::POST, Format::Form, 1));
+    let jwt = app.auth[1].jwt.as_ref().expect("a token");
+    assert_eq!(jwt.claims[0].1.source(), "{{scopes}}");
+    let header = |index: usize| {
+        let (name, value) = &app.auth[index].usage.headers[0];
+        format!("{name}: {}", value.source())
     };
-
-    assert_eq!(
-        refusal(&file("type = \"string\"")),
-        "connectors/app.toml:3: api.base: lets a browser choose the host: make `{{param.host}}` signed, integration_only or an enum"
-    );
-    for good in ["type = \"string\"\nsigned = true", "integration_only = true", "enum = [\"a.example.com\"]"]
-    {
-        read(&file(good));
-    }
-}
-
-#[test]
-fn an_open_host_never_sees_the_integrations_client_secret() {
-    let file = |client: &str| {
-        format!(
-            "name = \"App\"\n[api]\nopen_hosts = true\n[[auth]]\ntype = \"oauth2\"\n{client}\n\
-             authorize = {{ url = \"https://{{{{host}}}}/a\" }}\ntoken = {{ url = \"https://{{{{host}}}}/t\" }}\n\
-             use = {{ headers = {{ A = \"{{{{access_token}}}}\" }} }}\n\
-             field = [{{ name = \"host\", title = \"Host\" }}, {{ name = \"id\", title = \"ID\" }}, \
-             {{ name = \"secret\", title = \"Secret\", secret = true }}]"
-        )
-    };
-
-    assert!(
-        refusal(&file("")).contains("api.open_hosts: would send the integration's client secret to any host")
-    );
-    assert!(
-        refusal(&file("client = { id = \"{{id}}\", secret = \"{{client.secret}}\" }")).contains("open_hosts")
-    );
-    read(&file("client = { id = \"{{id}}\", secret = \"{{secret}}\" }"));
-}
-
-#[test]
-fn parameters_must_fit_together() {
-    for (lines, expected) in [
-        ("type = \"text\"", "parameters.p: is not a JSON Schema"),
-        ("type = \"string\"\npattern = \"(?=a)\"", "parameters.p: is not a JSON Schema"),
-        ("type = \"string\"\ndefault = 1", "parameters.p.default: does not fit its own schema"),
-        ("enum = [\"a\"]\nsets.b = { x = \"1\" }", "parameters.p.sets.b: is not one of the enum"),
-        ("enum = [\"a\", \"b\"]\nsets.a = { x = \"1\" }", "parameters.p.sets: says nothing for `b`"),
-        (
-            "sets.a = { x = \"1\" }\nsets.b = { y = \"1\" }",
-            "parameters.p.sets.b: must set the same names as the other values",
-        ),
-        ("signed = 1", "parameters.p.signed: must be true or false"),
-    ] {
-        let found = refusal(&format!(
-            "name = \"App\"\n[parameters.p]\n{lines}\n[[auth]]\ntype = \"membrane-token\"\nuse = {{ query = {{ a = \"{{{{access_token}}}}\" }} }}"
-        ));
-        assert!(found.contains(expected), "{lines}\n{found}");
-    }
-}
-
-#[test]
-fn a_key_is_lower_case_words() {
-    for key in ["", "App", "a_b", "-a", "a-", "a--b", "a/b", "..", "é"] {
-        assert!(connector(key, "x.toml", "name = \"A\"").is_err_and(|error| error.key.is_empty()), "{key}");
-    }
+    assert_eq!(header(2), "Authorization: Bearer {{jwt}}");
+    assert_eq!(header(3), "X-Workspace-Token: {{jwt}}");
+    let hosts: Vec<_> = app.api.expect("an API").hosts.iter().map(ToString::to_string).collect();
+    assert_eq!(hosts, ["api.example.com", "example.com"]);
 }

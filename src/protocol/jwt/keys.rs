@@ -16,7 +16,7 @@ pub const MIN_SECRET_BYTES: usize = 32;
 const MIN_RSA_BITS: usize = 2048;
 
 /// Bytes a PEM text may have; RSA 8192 needs about 1500.
-const MAX_PEM_BYTES: usize = 16 * 1024;
+pub(super) const MAX_PEM_BYTES: usize = 16 * 1024;
 
 /// Everything that may sign tokens of one workspace.
 #[derive(Clone, Default)]
@@ -186,15 +186,16 @@ impl Family {
     }
 }
 
-const SEQUENCE: u8 = 0x30;
-const INTEGER: u8 = 0x02;
+pub(super) const SEQUENCE: u8 = 0x30;
+pub(super) const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
-const OID: u8 = 0x06;
-const OID_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
-const OID_EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];
-const OID_P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
-const OID_P384: &[u8] = &[0x2b, 0x81, 0x04, 0, 0x22];
-const OID_ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+pub(super) const OCTET_STRING: u8 = 0x04;
+pub(super) const OID: u8 = 0x06;
+pub(super) const OID_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
+pub(super) const OID_EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];
+pub(super) const OID_P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
+pub(super) const OID_P384: &[u8] = &[0x2b, 0x81, 0x04, 0, 0x22];
+pub(super) const OID_ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 
 /// Label and content of the only PEM block in `text` (RFC 7468).
 fn unwrap_pem(text: &str) -> Result<(&str, Vec<u8>), KeyError> {
@@ -212,7 +213,7 @@ fn unwrap_pem(text: &str) -> Result<(&str, Vec<u8>), KeyError> {
 }
 
 /// Content of the first DER element and what follows it; only this tag, only the shortest length.
-fn element(der: &[u8], tag: u8) -> Result<(&[u8], &[u8]), KeyError> {
+pub(super) fn element(der: &[u8], tag: u8) -> Result<(&[u8], &[u8]), KeyError> {
     let (length, rest) = match der {
         [first, length @ 0..=0x7f, rest @ ..] if *first == tag => (usize::from(*length), rest),
         [first, 0x81, length @ 0x80..=0xff, rest @ ..] if *first == tag => (usize::from(*length), rest),

@@ -1,4 +1,4 @@
-//! Session tokens that a product's backend signs for its customers.
+//! Session tokens that a product's backend signs for its customers, and tokens we sign for providers.
 //!
 //! The key on file decides which algorithms count, the token never does. What a token says is
 //! believed only after its signature was checked; [`issuer`] alone looks before, to find the keys.
@@ -6,6 +6,8 @@
 
 mod claims;
 mod keys;
+pub mod mint;
+mod private_key;
 mod sign;
 mod verify;
 mod wire;
@@ -17,6 +19,7 @@ mod positive;
 
 pub use claims::Claims;
 pub use keys::{KeyError, Keys, MIN_SECRET_BYTES, PublicKey, check_secret};
+pub use mint::{MintError, Minting, algorithm_of, client_assertion, mint};
 pub use sign::sign_hs256;
 pub use verify::{Issuer, Rules, issuer, verify};
 

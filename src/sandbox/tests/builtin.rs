@@ -1,144 +1,163 @@
-//! Every OAuth 2 option of the catalog, connected the way its file says.
+//! Every option of the catalog, connected, called, renewed and given back the way its file says.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
-use axum::http::{Method, StatusCode};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::{Map, Value, json};
+use axum::http::StatusCode;
+use serde_json::Value;
 
+use super::{
+    player::{Callback, Player, at},
+    stage::{Stage, stage_of},
+};
 use crate::{
     catalog::{
-        Catalog, Connector, Template, Values,
-        connector::{AccountFrom, Api, AuthOption, AuthType, ClientAuth, Format, Request, Target},
+        Catalog, Connector, Values,
+        connector::{AccountFrom, AuthOption},
     },
-    sandbox::consent::wire,
+    protocol::{
+        callback_signature::is_genuine,
+        discover,
+        oauth2::{self, Grant},
+        token_reply::TokenReply,
+    },
+    sandbox::cast::is_played,
 };
 
-use super::stage::{Answer, CALLBACK, CHALLENGE, Stage, VERIFIER, stage_of};
+fn catalog() -> Arc<Catalog> {
+    Arc::new(Catalog::builtin().expect("the catalog is sound"))
+}
 
-/// Every name is `acme`, except the token.
-struct Acme<'a>(&'a str);
-
-impl Values for Acme<'_> {
-    fn value(&self, name: &str) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(if name == "access_token" { self.0 } else { "acme" }))
+/// The callback carries what the file wants to see in it.
+fn check_callback(player: &Player<'_>, callback: &Callback) {
+    let option = player.option;
+    let get = |name: &str| callback.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    for (name, template) in &option.callback.matching {
+        let wanted = template.render(&player.values).expect("every name is known");
+        assert_eq!(get(name), Some(wanted.as_str()), "{}", player.connector.key);
+    }
+    if let Some(signature) = &option.callback.signature {
+        let key = signature.key.render(&player.values).expect("a key");
+        assert!(is_genuine(signature, &key, callback), "{}", player.connector.key);
+        let mut other = callback.clone();
+        other[0].1.push('x');
+        assert!(!is_genuine(signature, &key, &other), "{}", player.connector.key);
     }
 }
 
-/// The sandbox's path of a request.
-fn path(request: &Request, api: &Api) -> String {
-    let source = match &request.target {
-        Target::Url(url) => url.source().to_owned(),
-        Target::Path(path) => format!("{}{}", api.base.as_ref().expect("a base").source(), path.source()),
-    };
-    let filled =
-        Template::parse(&source).expect("a template").render(&Acme("")).expect("every name is known");
-    filled.replace("https://", "/sandbox/")
-}
-
-/// The authorize address as the file describes it.
-fn authorize(option: &AuthOption, api: &Api, client: &str) -> String {
-    let scope = option.scopes.default.join(&option.scopes.separator);
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    let standard = [
-        ("response_type", "code"),
-        ("client_id", client),
-        ("redirect_uri", CALLBACK),
-        ("state", "s1"),
-        ("code_challenge", if option.pkce { CHALLENGE } else { "" }),
-        ("code_challenge_method", if option.pkce { "S256" } else { "" }),
-    ];
-    for (name, value) in standard {
-        if let Some(name) = wire(option, name).filter(|_| !value.is_empty()) {
-            query.append_pair(name, value);
+async fn discover(player: &mut Player<'_>) {
+    for wanted in &player.option.discover {
+        let answer = player.call(&wanted.request).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}: {}", player.connector.key, answer.text);
+        let items = discover::items(wanted, &answer.json());
+        assert_eq!(items.len(), 1, "{}: {}", player.connector.key, answer.text);
+        for (name, value) in &items[0].kept {
+            player.values.set(name, value);
         }
+        assert_eq!(items[0].kept.len(), wanted.request.keep.len(), "{}", answer.text);
     }
-    query.append_pair(&option.scopes.param, &scope);
-    format!("{}?{}", path(option.authorize.as_ref().expect("authorize"), api), query.finish())
 }
 
-/// The token call as the file describes it.
-async fn redeem(stage: &Stage, option: &AuthOption, api: &Api, client: &str, code: &str) -> Answer {
-    let token = option.token.as_ref().expect("token");
-    let secret = client.replace("sandbox-", "sandbox-secret-");
-    let basic = matches!(option.client_auth, ClientAuth::Basic | ClientAuth::BasicRaw);
-    let header = format!("Basic {}", STANDARD.encode(format!("{client}:{secret}")));
-    let headers = if basic { vec![("authorization", header.as_str())] } else { vec![] };
-    let mut form = vec![("grant_type", "authorization_code"), ("code", code), ("redirect_uri", CALLBACK)];
-    if option.pkce {
-        form.push(("code_verifier", VERIFIER));
+async fn check_account(player: &mut Player<'_>, tokens: Option<&TokenReply>, bob: bool) {
+    let (key, api) = (player.connector.key.clone(), player.api());
+    if api.test.is_none() {
+        return;
     }
-    if !basic {
-        form.extend([("client_id", client), ("client_secret", &secret)]);
-    }
-    let form: Vec<_> =
-        form.into_iter().filter_map(|(name, value)| Some((wire(option, name)?, value))).collect();
-    if token.format == Format::Json {
-        let body: Map<String, Value> =
-            form.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-        return stage.post_json(&path(token, api), &Value::Object(body), &headers).await;
-    }
-    stage.post_form(&path(token, api), &form, &headers).await
-}
-
-async fn test_call(stage: &Stage, option: &AuthOption, api: &Api, token: &str) -> Answer {
-    let test = api.test.as_ref().expect("a test call");
-    let headers: Vec<(String, String)> = option
-        .usage
-        .headers
-        .iter()
-        .map(|(name, template)| (name.clone(), template.render(&Acme(token)).expect("every name is known")))
-        .collect();
-    let headers: Vec<(&str, &str)> =
-        headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    if test.method == Method::GET {
-        return stage.get(&path(test, api), &headers).await;
-    }
-    stage.post_json(&path(test, api), &test.body.clone().unwrap_or(Value::Null), &headers).await
-}
-
-fn at<'a>(reply: &'a Value, dotted: &str) -> Option<&'a Value> {
-    reply.pointer(&format!("/{}", dotted.replace('.', "/")))
-}
-
-async fn connect(stage: &Stage, connector: &Connector, option: &AuthOption) {
-    let key = &connector.key;
-    let api = option.api.as_ref().or(connector.api.as_ref()).expect("an API");
-    let client = format!("sandbox-{key}");
-
-    let answer = stage.consent(&authorize(option, api, &client), "bob", "allow").await;
-    let code =
-        answer.sent_back(&option.callback.code).unwrap_or_else(|| panic!("{key}: {}", answer.location()));
-    let tokens = redeem(stage, option, api, &client, &code).await;
-    let token = tokens.text_at("/access_token");
-    let test = test_call(stage, option, api, &token).await;
-
-    assert_eq!(tokens.status, StatusCode::OK, "{key}: {}", tokens.text);
+    let test = player.test().await;
     assert_eq!(test.status, StatusCode::OK, "{key}: {}", test.text);
-    assert_eq!(tokens.json().get("refresh_token").is_some(), option.refresh.is_some(), "{key}");
-    if let Some(account) = &api.account {
-        let reply = if account.from == AccountFrom::Token { tokens.json() } else { test.json() };
-        assert_eq!(
-            at(&reply, &account.id).and_then(Value::as_str).map(|id| id.contains("bob")),
-            Some(true),
-            "{key}"
-        );
-        assert!(account.label.as_ref().is_none_or(|label| at(&reply, label).is_some()), "{key}");
+    let Some(account) = &api.account else { return };
+    let reply = match (account.from, tokens) {
+        (AccountFrom::Token, Some(tokens)) => tokens.body.clone(),
+        (AccountFrom::Kept, _) => {
+            assert_eq!(player.values.value(&account.id).map(|id| id.contains("bob")), Some(bob), "{key}");
+            return;
+        }
+        _ => test.json(),
+    };
+    let id = at(&reply, &account.id).and_then(Value::as_str).unwrap_or_else(|| panic!("{key}: {reply}"));
+    assert_eq!(id.contains("bob"), bob, "{key}: {id}");
+    assert!(account.label.as_ref().is_none_or(|label| at(&reply, label).is_some()), "{key}");
+}
+
+async fn renew(player: &mut Player<'_>, tokens: &TokenReply) {
+    let option = player.option;
+    let Some(refresh) = &option.refresh else { return };
+    let request = refresh.request.as_ref().or(option.token.as_ref()).expect("a request");
+    if refresh.template {
+        player.swap(request).await;
+        return;
+    }
+    let endpoint = player.endpoint(request);
+    player.prove(endpoint.url.as_str());
+    let old = tokens.refresh_token.as_ref().expect("a refresh token").expose().clone();
+    let call = oauth2::refresh_request(option, &endpoint, &player.client, &old, &option.scopes.default);
+    let answer = player.send(call.expect("a call")).await;
+    let renewed = player.take(request, &answer).unwrap_or_else(|error| panic!("{error} {}", answer.text));
+    assert_eq!(renewed.refresh_token.is_some(), refresh.rotates == Some(true), "{}", answer.text);
+}
+
+async fn revoke(player: &mut Player<'_>, tokens: &TokenReply) {
+    let option = player.option;
+    let Some(request) = &option.revoke else { return };
+    player.prove("");
+    let endpoint = player.endpoint(request);
+    let grant = Grant {
+        access_token: tokens.access_token.expose(),
+        refresh_token: tokens.refresh_token.as_ref().map(|token| token.expose().as_str()),
+    };
+    let calls = oauth2::revoke_requests(option, &endpoint, &player.client, &grant).expect("calls");
+    for call in calls {
+        let answer = player.send(call).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}: {}", player.connector.key, answer.text);
+    }
+    if player.api().test.is_some() {
+        let expired = &player.api().expired.status;
+        assert!(expired.contains(&player.test().await.status.as_u16()), "{}", player.connector.key);
+    }
+}
+
+async fn play(stage: &Stage, connector: &Connector, option: &AuthOption) {
+    let mut player = Player::new(stage, connector, &option.key);
+    let mut bob = false;
+    if option.authorize.is_some() {
+        let url = player.authorize().await;
+        check_callback(&player, &player.visit(&url, "alice", "allow").await);
+        bob = true;
+    }
+    let tokens = player.connect("bob", "allow").await;
+    discover(&mut player).await;
+    let tokens = match option.exchange.as_ref().filter(|_| player.swaps_late()) {
+        Some(swap) => Some(player.swap(swap).await),
+        None => tokens,
+    };
+    check_account(&mut player, tokens.as_ref(), bob).await;
+    if let Some(tokens) = tokens {
+        renew(&mut player, &tokens).await;
+        check_account(&mut player, Some(&tokens), bob).await;
+        revoke(&mut player, &tokens).await;
     }
 }
 
 #[tokio::test]
-async fn every_oauth2_option_of_the_catalog_can_be_connected() {
-    let catalog = Arc::new(Catalog::builtin().expect("the catalog is sound"));
+async fn every_option_of_the_catalog_is_connected_called_renewed_and_given_back() {
+    let catalog = catalog();
     let stage = stage_of(Arc::clone(&catalog));
-    let mut connected = 0;
+    let mut played = 0;
 
     for connector in catalog.iter() {
-        for option in connector.auth.iter().filter(|option| option.kind == AuthType::OAuth2) {
-            connect(&stage, connector, option).await;
-            connected += 1;
+        for option in &connector.auth {
+            play(&stage, connector, option).await;
+            played += 1;
         }
     }
 
-    assert!(connected >= 10, "{connected}");
+    assert!(played >= 20, "{played}");
+}
+
+#[test]
+fn every_option_of_the_catalog_is_played() {
+    for connector in catalog().iter() {
+        for option in &connector.auth {
+            assert!(is_played(option), "{} {}", connector.key, option.key);
+        }
+    }
 }

@@ -170,7 +170,8 @@ async fn a_provider_without_pkce_refuses_a_challenge() {
     let path = "/sandbox/api.notes.example/v1/oauth/authorize";
 
     let refused = stage.get(&authorize_at(path, "sandbox-notes", ""), &[]).await;
-    let page = stage.get(&authorize_at(path, "sandbox-notes", "").replace("code_challenge", "x"), &[]).await;
+    let page = authorize_at(path, "sandbox-notes", "&owner=user").replace("code_challenge", "x");
+    let page = stage.get(&page, &[]).await;
 
     assert_eq!(refused.sent_back("error").as_deref(), Some("invalid_request"));
     assert_eq!(page.status, StatusCode::OK);
@@ -201,6 +202,6 @@ async fn the_front_page_says_who_is_played() {
 
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.text.contains("<strong>Desk</strong> <code>desk</code>"));
-    assert!(page.text.contains("(not yet)"));
+    assert!(page.text.contains("<span class=\"tag\">Client ID and secret</span>"));
     assert_eq!(style.header("content-type"), "text/css; charset=utf-8");
 }

@@ -19,7 +19,7 @@ use tower::ServiceExt;
 use url::Url;
 
 use crate::{
-    catalog::{Catalog, parse},
+    catalog::{Catalog, Connector, parse},
     clock::{Clock, Entropy},
     model::{Secret, Timestamp},
     sandbox::{Origins, Sandbox, router},
@@ -32,7 +32,7 @@ pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 /// Where the product waits.
 pub(super) const CALLBACK: &str = "http://localhost:7080/oauth/callback/1?keep=me";
 
-const CONNECTORS: [(&str, &str); 7] = [
+const CONNECTORS: [(&str, &str); 12] = [
     ("plain", include_str!("connectors/plain.toml")),
     ("desk", include_str!("connectors/desk.toml")),
     ("notes", include_str!("connectors/notes.toml")),
@@ -40,6 +40,11 @@ const CONNECTORS: [(&str, &str); 7] = [
     ("chat", include_str!("connectors/chat.toml")),
     ("force", include_str!("connectors/force.toml")),
     ("pal", include_str!("connectors/pal.toml")),
+    ("robot", include_str!("connectors/robot.toml")),
+    ("vault", include_str!("connectors/vault.toml")),
+    ("board", include_str!("connectors/board.toml")),
+    ("swap", include_str!("connectors/swap.toml")),
+    ("many", include_str!("connectors/many.toml")),
 ];
 
 struct HeldClock(AtomicI64);
@@ -64,6 +69,7 @@ impl Entropy for Counting {
 /// The sandbox of a test.
 pub(super) struct Stage {
     router: Router,
+    catalog: Arc<Catalog>,
     clock: Arc<HeldClock>,
 }
 
@@ -92,6 +98,22 @@ impl Answer {
     /// One parameter of the address the browser is sent to.
     pub(super) fn sent_back(&self, name: &str) -> Option<String> {
         self.location().query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// The fields of a form that carries the answer on.
+    pub(super) fn fields(&self) -> Vec<(String, String)> {
+        let unescaped = |text: &str| {
+            let pairs = [("&#x2f;", "/"), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
+            pairs.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+        };
+        let inputs = self.text.split("<input type=\"hidden\" name=\"").skip(1);
+        inputs
+            .filter_map(|input| {
+                let (name, rest) = input.split_once("\" value=\"")?;
+                let (value, _) = rest.split_once('"')?;
+                Some((unescaped(name), unescaped(value)))
+            })
+            .collect()
     }
 
     pub(super) fn text_at(&self, pointer: &str) -> String {
@@ -127,13 +149,22 @@ impl Stage {
             callbacks: vec![Url::parse("https://other.example").expect("an address")],
         };
         let sandbox = Sandbox::new(
-            catalog,
+            Arc::clone(&catalog),
             Secret::new([7; 32]),
             origins,
             Arc::<HeldClock>::clone(&clock),
             Arc::new(Counting(Mutex::new(0))),
         );
-        Self { router: router(sandbox), clock }
+        Self { router: router(sandbox), catalog, clock }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A connector made for these tests.
+    pub(super) fn connector(&self, key: &str) -> Arc<Connector> {
+        Arc::clone(self.catalog.get(key).expect("a connector"))
     }
 
     pub(super) fn restarted(&self) -> Self {

@@ -226,7 +226,7 @@ async fn a_slow_token_call_is_slow() {
 #[tokio::test]
 async fn basic_client_auth_json_and_a_mapped_reply_are_played() {
     let stage = Stage::new();
-    let path = authorize_at("/sandbox/api.notes.example/v1/oauth/authorize", "sandbox-notes", "");
+    let path = authorize_at("/sandbox/api.notes.example/v1/oauth/authorize", "sandbox-notes", "&owner=user");
     let answer = stage.consent(&path.replace("code_challenge", "x"), "bob", "allow").await;
     let code = answer.sent_back("code").expect("a code");
     let body = json!({"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK});
@@ -307,24 +307,24 @@ async fn a_kept_address_leads_back_to_the_sandbox() {
 
     let tokens = stage.post_form("/sandbox/login.force.example/token", &form, &[]).await;
     let header = format!("Bearer {}", tokens.text_at("/access_token"));
-    let me = stage.get("/sandbox/login.force.example/userinfo", &[("authorization", &header)]).await;
+    let me = stage.get("/sandbox/sandbox.force.example/userinfo", &[("authorization", &header)]).await;
 
-    assert_eq!(tokens.json()["instance_url"], "https://login.force.example");
+    assert_eq!(tokens.json()["instance_url"], "https://sandbox.force.example");
     assert_eq!(me.json()["user_id"], "sandbox-alice");
     assert_eq!(me.json()["preferred_username"], "alice-example");
 }
 
 #[tokio::test]
-async fn a_method_that_is_not_played_says_so() {
+async fn what_nobody_has_is_not_found_and_told_apart_from_what_somebody_has() {
     let stage = Stage::new();
 
     let token = stage.post_form("/sandbox/api.pal.example/v1/oauth2/token", &[], &[]).await;
-    let api = stage.get("/sandbox/api.pal.example/anything", &[]).await;
     let nobody = stage.get("/sandbox/nobody.example/x", &[]).await;
+    let strange = stage.get("/sandbox/evil.example%23/x", &[]).await;
+    let hosts = stage.get("/sandbox/stats", &[]).await.json()["hosts"].clone();
 
-    assert_eq!(token.status, StatusCode::NOT_IMPLEMENTED);
-    assert_eq!(token.json()["error"], "not_played_yet");
-    assert_eq!(api.status, StatusCode::NOT_IMPLEMENTED);
-    assert_eq!(nobody.status, StatusCode::NOT_FOUND);
+    token.assert_refused("invalid_request");
+    assert_eq!((nobody.status, strange.status), (StatusCode::NOT_FOUND, StatusCode::NOT_FOUND));
     assert_eq!(nobody.json()["error"], "unknown_address");
+    assert_eq!(hosts, json!(["api.pal.example", "evil.example#", "nobody.example"]));
 }

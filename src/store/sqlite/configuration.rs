@@ -1,6 +1,6 @@
 //! Workspaces, their keys and integrations.
 
-use serde_json::to_string;
+use serde_json::{json, to_string};
 use sqlx::{Row as _, Sqlite, SqlitePool, Transaction};
 use uuid::Uuid;
 
@@ -9,9 +9,11 @@ use super::{
         ApplyPlan, ApplyReport, IntegrationPlan, KeyPlan, Result, StoreError, StoredIntegration, StoredKey,
         WorkspaceEntry, WorkspacePlan,
     },
+    journal::{Entry, note},
     row,
+    webhook::apply_webhooks,
 };
-use crate::model::{Integration, Timestamp, Workspace, WorkspaceId};
+use crate::model::{Action, Actor, Integration, IntegrationRecord, Timestamp, Workspace, WorkspaceId};
 
 pub(super) async fn installation_value(pool: &SqlitePool, name: &str) -> Result<Option<Vec<u8>>> {
     let row =
@@ -20,7 +22,8 @@ pub(super) async fn installation_value(pool: &SqlitePool, name: &str) -> Result<
 }
 
 pub(super) async fn keep_installation_value(pool: &SqlitePool, name: &str, value: &[u8]) -> Result<Vec<u8>> {
-    let row = sqlx::query(
+    // Read to its end: the row comes before the commit, and the commit may fail.
+    let rows = sqlx::query(
         "insert into installation (name, value)
          values ($1, $2)
          on conflict (name) do update set value = value
@@ -28,9 +31,9 @@ pub(super) async fn keep_installation_value(pool: &SqlitePool, name: &str, value
     )
     .bind(name)
     .bind(value)
-    .fetch_one(pool)
+    .fetch_all(pool)
     .await?;
-    Ok(row.try_get("value")?)
+    Ok(rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get("value")?)
 }
 
 pub(super) async fn is_empty(pool: &SqlitePool) -> Result<bool> {
@@ -51,6 +54,8 @@ pub(super) async fn apply(pool: &SqlitePool, plan: &ApplyPlan, now: Timestamp) -
             apply_integration(&mut tx, workspace.id, integration, position, now, &mut report).await?;
         }
         hide_others(&mut tx, workspace, now, &mut report).await?;
+        apply_webhooks(&mut tx, workspace.id, &workspace.webhooks, now).await?;
+        note_applied(&mut tx, workspace, now).await?;
     }
     tx.commit().await?;
     Ok(report)
@@ -63,12 +68,13 @@ async fn apply_workspace(
     report: &mut ApplyReport,
 ) -> Result<()> {
     let revision: i64 = sqlx::query(
-        "insert into workspace (id, key, name, settings, revision, created_at, updated_at)
-         values ($1, $2, $3, $4, 1, $5, $5)
+        "insert into workspace (id, key, name, settings, sealed_your_app, revision, created_at, updated_at)
+         values ($1, $2, $3, $4, $6, 1, $5, $5)
          on conflict (id) do update
             set key = excluded.key,
                 name = excluded.name,
                 settings = excluded.settings,
+                sealed_your_app = excluded.sealed_your_app,
                 revision = revision + 1,
                 updated_at = excluded.updated_at
          returning revision",
@@ -78,6 +84,7 @@ async fn apply_workspace(
     .bind(&plan.name)
     .bind(to_string(&plan.settings).expect("settings are plain data"))
     .bind(now.millis())
+    .bind(&plan.sealed_your_app)
     .fetch_one(&mut **tx)
     .await
     .map_err(|error| match StoreError::from(error) {
@@ -137,15 +144,19 @@ async fn apply_integration(
         .await?;
     sqlx::query(
         "insert into integration (id, workspace_id, key, connector, connector_source, settings,
-                                  sealed_client_secret, position, hidden, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $9)
+                                  sealed_client_secret, sealed_parameters, position, hidden,
+                                  created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $10)
          on conflict (id) do update
             set connector = excluded.connector,
                 connector_source = excluded.connector_source,
                 settings = excluded.settings,
                 sealed_client_secret = excluded.sealed_client_secret,
+                sealed_parameters = excluded.sealed_parameters,
                 position = excluded.position,
                 hidden = 0,
+                origin = 'file',
+                archived_at = null,
                 updated_at = excluded.updated_at",
     )
     .bind(plan.id.to_string())
@@ -155,6 +166,7 @@ async fn apply_integration(
     .bind(&plan.connector_source)
     .bind(to_string(&plan.settings).expect("settings are plain data"))
     .bind(&plan.sealed_client_secret)
+    .bind(&plan.sealed_parameters)
     .bind(position)
     .bind(now.millis())
     .execute(&mut **tx)
@@ -172,9 +184,12 @@ async fn hide_others(
     let keys: Vec<&str> = plan.integrations.iter().map(|integration| integration.key.as_str()).collect();
     let hidden = sqlx::query(
         "update integration
-         set hidden = 1, updated_at = $3
+         set hidden = 1,
+             archived_at = $3,
+             updated_at = $3
          where workspace_id = $1
            and hidden = 0
+           and origin = 'file'
            and key not in (select value from json_each($2))
          returning key",
     )
@@ -189,6 +204,23 @@ async fn hide_others(
     Ok(())
 }
 
+async fn note_applied(tx: &mut Transaction<'_, Sqlite>, plan: &WorkspacePlan, now: Timestamp) -> Result<()> {
+    let subject = plan.id.to_string();
+    let entry = Entry {
+        workspace: plan.id,
+        customer: None,
+        by: Actor::Operator,
+        action: Action::ConfigurationApplied,
+        subject: &subject,
+        detail: json!({
+            "keys": plan.keys.len(),
+            "integrations": plan.integrations.len(),
+            "webhooks": plan.webhooks.len(),
+        }),
+    };
+    note(tx, &entry, now).await
+}
+
 pub(super) async fn workspaces(pool: &SqlitePool) -> Result<Vec<(WorkspaceId, String, i64)>> {
     let rows = sqlx::query("select id, key, revision from workspace order by key").fetch_all(pool).await?;
     rows.iter()
@@ -198,10 +230,11 @@ pub(super) async fn workspaces(pool: &SqlitePool) -> Result<Vec<(WorkspaceId, St
 
 pub(super) async fn workspace(pool: &SqlitePool, id: WorkspaceId) -> Result<Option<WorkspaceEntry>> {
     let mut tx = pool.begin().await?;
-    let found = sqlx::query("select key, name, settings, revision from workspace where id = $1")
-        .bind(id.to_string())
-        .fetch_optional(&mut *tx)
-        .await?;
+    let found =
+        sqlx::query("select key, name, settings, sealed_your_app, revision from workspace where id = $1")
+            .bind(id.to_string())
+            .fetch_optional(&mut *tx)
+            .await?;
     let Some(found) = found else { return Ok(None) };
     let keys = sqlx::query(
         "select id, kind, kid, sealed_secret, pem
@@ -213,7 +246,8 @@ pub(super) async fn workspace(pool: &SqlitePool, id: WorkspaceId) -> Result<Opti
     .fetch_all(&mut *tx)
     .await?;
     let integrations = sqlx::query(
-        "select id, key, connector, connector_source, settings, sealed_client_secret, hidden
+        "select id, key, connector, connector_source, settings, sealed_client_secret, sealed_parameters,
+                hidden, origin, meta, created_at, updated_at, archived_at
          from integration
          where workspace_id = $1
          order by position, key",
@@ -229,6 +263,7 @@ pub(super) async fn workspace(pool: &SqlitePool, id: WorkspaceId) -> Result<Opti
             settings: row::json(&found, "settings")?,
             revision: found.try_get("revision")?,
         },
+        sealed_your_app: found.try_get("sealed_your_app")?,
         keys: keys.iter().map(stored_key).collect::<Result<_>>()?,
         integrations: integrations.iter().map(|row| stored_integration(row, id)).collect::<Result<_>>()?,
     }))
@@ -253,7 +288,15 @@ fn stored_integration(row: &sqlx::sqlite::SqliteRow, workspace: WorkspaceId) -> 
             connector_source: row.try_get("connector_source")?,
             settings: row::json(row, "settings")?,
             hidden: row.try_get("hidden")?,
+            record: IntegrationRecord {
+                of_file: row.try_get::<&str, _>("origin")? == "file",
+                meta: row::json_option(row, "meta")?,
+                created_at: row::time(row, "created_at")?,
+                updated_at: row::time(row, "updated_at")?,
+                archived_at: row::time_option(row, "archived_at")?,
+            },
         },
         sealed_client_secret: row.try_get("sealed_client_secret")?,
+        sealed_parameters: row.try_get("sealed_parameters")?,
     })
 }

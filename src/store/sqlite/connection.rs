@@ -1,12 +1,16 @@
 //! Connections and their sealed credentials.
+//!
+//! Lists are in `connection_list.rs`, changes in `connection_change.rs`.
 
-use sqlx::{Row as _, SqlitePool};
+use serde_json::json;
+use sqlx::{Row as _, Sqlite, SqlitePool, Transaction};
 
 use super::{
-    super::{ConnectionFilter, Page, Result},
+    super::Result,
+    journal::note_connection,
     row::{self, connection_columns},
 };
-use crate::model::{Connection, ConnectionId, Scope, StoredCredential, Timestamp};
+use crate::model::{Action, Actor, Connection, ConnectionId, Scope, StoredCredential, Timestamp};
 
 pub(super) async fn find(pool: &SqlitePool, scope: Scope, id: ConnectionId) -> Result<Option<Connection>> {
     sqlx::query(concat!(
@@ -25,42 +29,6 @@ pub(super) async fn find(pool: &SqlitePool, scope: Scope, id: ConnectionId) -> R
     .as_ref()
     .map(row::connection)
     .transpose()
-}
-
-pub(super) async fn list(
-    pool: &SqlitePool,
-    scope: Scope,
-    filter: &ConnectionFilter,
-) -> Result<Page<Connection>> {
-    // Ids are UUIDv7, so their order is the order of making; a page continues below the last id.
-    let rows = sqlx::query(concat!(
-        "select ",
-        connection_columns!(),
-        " from connection
-          where workspace_id = $1
-            and ($2 is null or customer_id = $2)
-            and state <> 'archived'
-            and ($3 is null or integration_id = $3)
-            and ($4 is null or (state = 'disconnected') = $4)
-            and ($5 is null or instr(lower(coalesce(name, '')), lower($5)) > 0)
-            and ($6 is null or id < $6)
-          order by id desc
-          limit $7"
-    ))
-    .bind(scope.workspace.to_string())
-    .bind(scope.customer.map(|id| id.to_string()))
-    .bind(filter.integration.map(|id| id.to_string()))
-    .bind(filter.disconnected)
-    .bind(&filter.search)
-    .bind(filter.before.map(|id| id.to_string()))
-    .bind(i64::from(filter.limit) + 1)
-    .fetch_all(pool)
-    .await?;
-    let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
-    Ok(Page {
-        more: rows.len() > limit,
-        items: rows.iter().take(limit).map(row::connection).collect::<Result<_>>()?,
-    })
 }
 
 pub(super) async fn credential(
@@ -88,9 +56,23 @@ pub(super) async fn archive(
     pool: &SqlitePool,
     scope: Scope,
     id: ConnectionId,
+    by: Actor,
     now: Timestamp,
 ) -> Result<Option<StoredCredential>> {
     let mut tx = pool.begin_with("begin immediate").await?;
+    let erased = end(&mut tx, scope, id, by, now).await?;
+    tx.commit().await?;
+    Ok(erased)
+}
+
+/// Archives and erases within a transaction that may do more.
+pub(super) async fn end(
+    tx: &mut Transaction<'_, Sqlite>,
+    scope: Scope,
+    id: ConnectionId,
+    by: Actor,
+    now: Timestamp,
+) -> Result<Option<StoredCredential>> {
     let found = sqlx::query(
         "select sealed_credentials, credential_version, expires_at, refresh_sent_version
          from connection
@@ -102,7 +84,7 @@ pub(super) async fn archive(
     .bind(id.to_string())
     .bind(scope.workspace.to_string())
     .bind(scope.customer.map(|id| id.to_string()))
-    .fetch_optional(&mut *tx)
+    .fetch_optional(&mut **tx)
     .await?;
     let Some(found) = found else { return Ok(None) };
     sqlx::query(
@@ -111,19 +93,22 @@ pub(super) async fn archive(
              reason = null,
              sealed_credentials = null,
              input = '{}',
+             sealed_parameters = null,
              credential_version = credential_version + 1,
              expires_at = null,
              refresh_at = null,
              refresh_sent_version = null,
+             refresh_owner = null,
+             refresh_until = null,
              archived_at = $2,
              updated_at = $2
          where id = $1",
     )
     .bind(id.to_string())
     .bind(now.millis())
-    .execute(&mut *tx)
+    .execute(&mut **tx)
     .await?;
-    tx.commit().await?;
+    note_connection(tx, id, by, Action::ConnectionDeleted, json!({}), now).await?;
     let erased = row::credential(&found)?;
     Ok(Some(erased.unwrap_or(StoredCredential {
         sealed: Vec::new(),

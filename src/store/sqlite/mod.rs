@@ -3,28 +3,45 @@
 //! WAL with `synchronous=FULL`: what was acknowledged survives a power cut. All writes go through one
 //! connection, so two of them never meet inside a transaction.
 
+mod activity;
+mod app_credential;
 mod attempt;
+mod choice;
+mod complete;
 mod configuration;
+mod confirm;
 mod connection;
+mod connection_change;
+mod connection_list;
 mod customer;
+mod event;
+mod integration;
+mod journal;
+mod outbox;
 mod refresh;
 mod row;
+mod session;
+mod upkeep;
+mod webhook;
+mod workspace;
 
 use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
     SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{
+        SqliteConnectOptions, SqliteJournalMode, SqliteOperation, SqlitePoolOptions, SqliteSynchronous,
+    },
 };
 
 use super::{
-    ApplyPlan, ApplyReport, AttemptFilter, CompletedAttempt, ConnectionFilter, DueRefresh, NewAttempt,
-    NewConnection, NewLink, NewSession, Page, RefreshedCredential, Result, Store, StoreError, WorkspaceEntry,
+    ApplyPlan, ApplyReport, AttemptFilter, CompletedAttempt, ConnectionFilter, NewAttempt, NewConnection,
+    NewLink, NewSession, Page, Result, Store, StoreError, WorkspaceEntry,
 };
 use crate::model::{
-    Attempt, AttemptId, AttemptRequest, Connection, ConnectionId, Customer, CustomerId, DisconnectReason,
-    Failure, HandleHash, Scope, Session, StoredCredential, Timestamp, WorkspaceId,
+    Actor, Attempt, AttemptId, AttemptRequest, Connection, ConnectionId, Failure, HandleHash, Scope, Session,
+    StoredCredential, Timestamp, WorkspaceId,
 };
 
 /// How long a statement waits for another process's lock before the store says busy.
@@ -39,6 +56,8 @@ const CACHE_KIB: &str = "-2000";
 pub struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
+    /// Changes when a delivery is written down here; the transaction may still be open then.
+    outbox: tokio::sync::watch::Sender<()>,
 }
 
 impl SqliteStore {
@@ -54,7 +73,20 @@ impl SqliteStore {
             .pragma("secure_delete", "on")
             .pragma("cache_size", CACHE_KIB)
             .optimize_on_close(true, None);
+        let outbox = tokio::sync::watch::Sender::new(());
+        let wakes = outbox.clone();
         let writer = SqlitePoolOptions::new()
+            .after_connect(move |connection, _| {
+                let wakes = wakes.clone();
+                Box::pin(async move {
+                    connection.lock_handle().await?.set_update_hook(move |change| {
+                        if change.table == "delivery" && change.operation == SqliteOperation::Insert {
+                            wakes.send_replace(());
+                        }
+                    });
+                    Ok(())
+                })
+            })
             .max_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
@@ -66,7 +98,7 @@ impl SqliteStore {
             .min_connections(1)
             .connect_with(options.read_only(true).create_if_missing(false))
             .await?;
-        Ok(Self { writer, readers })
+        Ok(Self { writer, readers, outbox })
     }
 }
 
@@ -77,7 +109,10 @@ impl From<sqlx::Error> for StoreError {
         }
         match error.as_database_error().and_then(|e| e.code()).as_deref() {
             Some("5" | "6" | "261" | "517") => Self::Busy,
-            Some("13") => Self::Full,
+            // Besides a full disk: a quota, or a limit on the size of a file, when a page or the index of
+            // the log cannot be written.
+            Some("13" | "778" | "4874") => Self::Full,
+            Some("8" | "264" | "520" | "776" | "1032" | "1288" | "1544") => Self::ReadOnly,
             Some("1555" | "2067") => Self::Conflict("a row with the same unique value"),
             _ => Self::Driver(error),
         }
@@ -110,33 +145,20 @@ impl Store for SqliteStore {
         configuration::workspace(&self.readers, id).await
     }
 
-    async fn ensure_customer(
-        &self,
-        seen: &Customer,
-        workspace: WorkspaceId,
-        now: Timestamp,
-    ) -> Result<Customer> {
-        customer::ensure(&self.readers, &self.writer, seen, workspace, now).await
-    }
-
-    async fn customer(&self, workspace: WorkspaceId, id: CustomerId) -> Result<Option<Customer>> {
-        customer::find(&self.readers, workspace, id).await
-    }
-
     async fn add_session(&self, session: &NewSession, now: Timestamp) -> Result<()> {
-        customer::add_session(&self.writer, session, now).await
+        session::add_session(&self.writer, session, now).await
     }
 
     async fn session(&self, hash: HandleHash, now: Timestamp) -> Result<Option<Session>> {
-        customer::session(&self.readers, hash, now).await
+        session::session(&self.readers, hash, now).await
     }
 
     async fn add_link(&self, link: &NewLink, now: Timestamp) -> Result<()> {
-        customer::add_link(&self.writer, link, now).await
+        session::add_link(&self.writer, link, now).await
     }
 
     async fn link(&self, hash: HandleHash, now: Timestamp) -> Result<Option<NewLink>> {
-        customer::link(&self.readers, hash, now).await
+        session::link(&self.readers, hash, now).await
     }
 
     async fn connection(&self, scope: Scope, id: ConnectionId) -> Result<Option<Connection>> {
@@ -144,7 +166,7 @@ impl Store for SqliteStore {
     }
 
     async fn connections(&self, scope: Scope, filter: &ConnectionFilter) -> Result<Page<Connection>> {
-        connection::list(&self.readers, scope, filter).await
+        connection_list::list(&self.readers, scope, filter).await
     }
 
     async fn credential(&self, scope: Scope, id: ConnectionId) -> Result<Option<StoredCredential>> {
@@ -155,50 +177,10 @@ impl Store for SqliteStore {
         &self,
         scope: Scope,
         id: ConnectionId,
+        by: Actor,
         now: Timestamp,
     ) -> Result<Option<StoredCredential>> {
-        connection::archive(&self.writer, scope, id, now).await
-    }
-
-    async fn due_refreshes(&self, now: Timestamp, limit: u32) -> Result<Vec<DueRefresh>> {
-        refresh::due(&self.readers, now, limit).await
-    }
-
-    async fn mark_refresh_sent(&self, scope: Scope, id: ConnectionId, version: i64) -> Result<bool> {
-        refresh::mark_sent(&self.writer, scope, id, version).await
-    }
-
-    async fn store_refreshed(
-        &self,
-        scope: Scope,
-        id: ConnectionId,
-        from: i64,
-        renewed: &RefreshedCredential,
-        now: Timestamp,
-    ) -> Result<bool> {
-        refresh::store(&self.writer, scope, id, from, renewed, now).await
-    }
-
-    async fn note_refresh_failure(
-        &self,
-        scope: Scope,
-        id: ConnectionId,
-        version: i64,
-        retry_at: Timestamp,
-        outcome_known: bool,
-    ) -> Result<()> {
-        refresh::note_failure(&self.writer, scope, id, version, retry_at, outcome_known).await
-    }
-
-    async fn disconnect(
-        &self,
-        scope: Scope,
-        id: ConnectionId,
-        version: i64,
-        reason: DisconnectReason,
-        now: Timestamp,
-    ) -> Result<bool> {
-        refresh::disconnect(&self.writer, scope, id, version, reason, now).await
+        connection::archive(&self.writer, scope, id, by, now).await
     }
 
     async fn add_attempt(&self, attempt: &NewAttempt, now: Timestamp) -> Result<()> {
@@ -239,6 +221,20 @@ impl Store for SqliteStore {
         attempt::send_off(&self.writer, id, request, sealed_secret, state, binding, now).await
     }
 
+    async fn attempt_by_state(&self, state: HandleHash, now: Timestamp) -> Result<Option<Attempt>> {
+        attempt::by_state(&self.readers, state, now).await
+    }
+
+    async fn park_attempt(
+        &self,
+        id: AttemptId,
+        known: Option<&[u8]>,
+        sealed_secret: &[u8],
+        now: Timestamp,
+    ) -> Result<bool> {
+        attempt::park(&self.writer, id, known, sealed_secret, now).await
+    }
+
     async fn take_attempt(&self, state: HandleHash, now: Timestamp) -> Result<Option<Attempt>> {
         attempt::take(&self.writer, state, now).await
     }
@@ -247,14 +243,34 @@ impl Store for SqliteStore {
         attempt::consume(&self.writer, id, now).await
     }
 
+    async fn offer_choice(
+        &self,
+        id: AttemptId,
+        request: &AttemptRequest,
+        sealed_secret: &[u8],
+        ticket: HandleHash,
+        now: Timestamp,
+    ) -> Result<bool> {
+        choice::offer(&self.writer, id, request, sealed_secret, ticket, now).await
+    }
+
+    async fn take_choice(&self, ticket: HandleHash, now: Timestamp) -> Result<Option<Attempt>> {
+        choice::take(&self.writer, ticket, now).await
+    }
+
+    async fn take_abandoned_choice(&self, now: Timestamp) -> Result<Option<Attempt>> {
+        choice::take_abandoned(&self.writer, now).await
+    }
+
     async fn complete_attempt(
         &self,
         id: AttemptId,
         connection: &NewConnection,
         result: HandleHash,
+        by: Actor,
         now: Timestamp,
     ) -> Result<CompletedAttempt> {
-        attempt::complete(&self.writer, id, connection, result, now).await
+        complete::complete(&self.writer, id, connection, result, by, now).await
     }
 
     async fn fail_attempt(

@@ -5,15 +5,17 @@ use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::super::{Result, StoreError};
 use crate::model::{
-    Account, Attempt, AttemptId, AttemptState, Connection, ConnectionId, ConnectionState, Customer,
-    CustomerId, DisconnectReason, IntegrationId, StoredCredential, Timestamp, WorkspaceId,
+    Account, Attempt, AttemptId, AttemptRequest, AttemptState, Connection, ConnectionId, ConnectionState,
+    Customer, CustomerId, DisconnectReason, IntegrationId, StoredCredential, Timestamp, WorkspaceId,
 };
 
 /// Columns of a connection, in the order [`connection`] wants no particular one.
 macro_rules! connection_columns {
     () => {
-        "id, workspace_id, customer_id, integration_id, name, auth_option, state, reason, input, \
-         account_id, account_label, refresh_at, retry_attempts, created_at, updated_at, archived_at"
+        "id, workspace_id, customer_id, integration_id, key, name, auth_option, state, reason, input, \
+         connector_parameters, sealed_parameters, account_id, account_label, refresh_at, retry_attempts, \
+         meta, last_active_at, created_at, updated_at, archived_at, \
+         (select internal_id from customer where customer.id = connection.customer_id) as owner"
     };
 }
 pub(super) use connection_columns;
@@ -82,14 +84,20 @@ pub(super) fn connection(row: &SqliteRow) -> Result<Connection> {
         id: connection_id(row, "id")?,
         workspace: workspace_id(row, "workspace_id")?,
         customer: customer_id(row, "customer_id")?,
+        owner: row.try_get("owner")?,
+        key: row.try_get("key")?,
         integration: integration_id(row, "integration_id")?,
         name: row.try_get("name")?,
         auth_option: row.try_get("auth_option")?,
         state,
         input: json(row, "input")?,
+        connector_parameters: json(row, "connector_parameters")?,
+        sealed_parameters: row.try_get("sealed_parameters")?,
         account,
         refresh_at: time_option(row, "refresh_at")?,
         retry_attempts: row.try_get("retry_attempts")?,
+        meta: json_option(row, "meta")?,
+        last_active_at: time_option(row, "last_active_at")?,
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
     })
@@ -106,8 +114,10 @@ pub(super) fn credential(row: &SqliteRow) -> Result<Option<StoredCredential>> {
 }
 
 pub(super) fn attempt(row: &SqliteRow) -> Result<Attempt> {
+    let request: AttemptRequest = json(row, "request")?;
     let state = match row.try_get::<&str, _>("state")? {
         "pending" => AttemptState::Pending,
+        "consumed" if request.choice.is_some() => AttemptState::NeedsChoice,
         "consumed" => AttemptState::Consumed,
         "connected" => AttemptState::Connected(connection_id(row, "connection_id")?),
         _ => AttemptState::Failed(json(row, "failure")?),
@@ -124,7 +134,7 @@ pub(super) fn attempt(row: &SqliteRow) -> Result<Attempt> {
         integration: integration_id(row, "integration_id")?,
         request_id: row.try_get("request_id")?,
         state,
-        request: json(row, "request")?,
+        request,
         sealed_secret: row.try_get("sealed_secret")?,
         binding_hash: row.try_get("binding_hash")?,
         expires_at: time(row, "expires_at")?,

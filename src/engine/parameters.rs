@@ -1,0 +1,94 @@
+//! Which connector parameters a connection gets: those that came signed over those that came
+//! unsigned, and what it had when none came.
+
+use serde_json::{Map, Value};
+
+use super::{Engine, EngineError, IntegrationView, WorkspaceView};
+use crate::{
+    catalog::parameters::{self, ParameterError, Source},
+    model::{Connection, Failure, FailureKey, Parameters, Scope, Session, WorkspaceId},
+    store::ConnectionFilter,
+    vault::{Place, Sealed},
+};
+
+impl Engine {
+    /// The parameters of the connection that is about to be made or renewed.
+    ///
+    /// New ones replace what a connection had, but unsigned ones leave what was signed; without new ones it
+    /// keeps them.
+    pub(super) async fn parameters_for(
+        &self,
+        session: &Session,
+        workspace: &WorkspaceView,
+        view: &IntegrationView,
+        given: Option<&Map<String, Value>>,
+        renewed: impl AsyncFnOnce() -> Result<Option<Connection>, EngineError>,
+    ) -> Result<Parameters, EngineError> {
+        let signed = self.signed_parameters(session)?;
+        let source = if session.is_admin { Source::Signed } else { Source::Browser };
+        let had = match renewed().await? {
+            Some(connection) => self.parameters_of_connection(&connection)?,
+            None => Parameters::default(),
+        };
+        if given.is_none() && signed.is_none() {
+            return Ok(had);
+        }
+        let given = given.cloned().unwrap_or_default();
+        let must_be_signed = workspace.workspace.settings.require_signed_parameters;
+        if source == Source::Browser && must_be_signed && !given.is_empty() {
+            let message =
+                "This workspace takes connector parameters only inside the token, or from its backend.";
+            let path = "connectorParameters".to_owned();
+            return Err(refused(vec![ParameterError { path, message: message.to_owned() }]));
+        }
+        let unsigned = parameters::check(&view.connector, &given, source).map_err(refused)?;
+        // What was signed is not taken away by what was not.
+        let stays = source == Source::Browser && signed.is_none();
+        let declared = &view.connector.parameters;
+        let fixed = had.only(|name| {
+            stays && (must_be_signed || declared.get(name).is_some_and(|declared| declared.signed))
+        });
+        let signed = parameters::check(&view.connector, &signed.unwrap_or_default(), Source::Signed);
+        Ok(signed.map_err(refused)?.over(&unsigned).over(&fixed))
+    }
+
+    /// The parameters of a connection as the product's backend sees them: secret ones masked.
+    pub fn shown_parameters(&self, connection: &Connection) -> Result<Map<String, Value>, EngineError> {
+        let own = self.parameters_of_connection(connection)?;
+        let masked = own.secret.into_keys().map(|name| (name, parameters::MASK.into()));
+        Ok(own.plain.into_iter().chain(masked).collect())
+    }
+
+    /// The connection that a connect without a target renews.
+    pub(super) async fn existing(
+        &self,
+        scope: Scope,
+        view: &IntegrationView,
+    ) -> Result<Option<Connection>, EngineError> {
+        let integration = Some(view.integration.id);
+        let filter = ConnectionFilter { integration, limit: 1, ..ConnectionFilter::default() };
+        Ok(self.store().connections(scope, &filter).await?.items.pop())
+    }
+
+    /// Seals what a token signed, so that its session can keep it.
+    pub(super) fn seal_signed(&self, workspace: WorkspaceId, signed: &Map<String, Value>) -> Vec<u8> {
+        let text = Value::Object(signed.clone()).to_string();
+        self.vault().seal(session_place(workspace), text.as_bytes()).0
+    }
+
+    fn signed_parameters(&self, session: &Session) -> Result<Option<Map<String, Value>>, EngineError> {
+        let Some(sealed) = &session.sealed_parameters else { return Ok(None) };
+        let opened = self.vault().open(session_place(session.workspace), &Sealed(sealed.clone()))?;
+        Ok(serde_json::from_slice(opened.expose()).ok())
+    }
+}
+
+pub(super) fn refused(errors: Vec<ParameterError>) -> EngineError {
+    let mut failure = Failure::new(FailureKey::InvalidInput, "Some connector parameters cannot be used.");
+    failure.fields = errors.into_iter().map(|error| (error.path, error.message)).collect();
+    failure.into()
+}
+
+fn session_place(workspace: WorkspaceId) -> Place<'static> {
+    Place { table: "page_session", row: "signed", column: "sealed_parameters", workspace: Some(workspace) }
+}
