@@ -26,6 +26,7 @@ use names::PublicOnly;
 pub use address::{AddressRefusal, is_public};
 pub use body::{ByteStream, Download, Upload, UploadFault};
 pub use names::{Names, SystemNames};
+pub use pool::Reuse;
 pub use stream::{Deadlines, Reserved, StreamedCall, StreamedReply};
 
 /// A whole call, from the first byte sent to the last byte read.
@@ -34,8 +35,10 @@ const DEADLINE: Duration = Duration::from_secs(12);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// A provider's answer, decoded.
 const BODY_CAP: usize = 256 * 1024;
-/// How long an idle connection is kept for the next call.
-const IDLE: Duration = Duration::from_secs(60);
+/// How long an idle connection is surely not hung up by the other side: shorter than any server is known to
+/// keep one (gunicorn 2 s, Node and Apache 5 s). What is sent while it hangs up may have arrived or not,
+/// and nobody can tell: no refresh token goes over an older one.
+const YOUNG: Duration = Duration::from_millis(1500);
 /// Who we are. Some providers refuse calls without it.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("hitchpost/", env!("CARGO_PKG_VERSION")));
 
@@ -184,7 +187,7 @@ fn client() -> reqwest::ClientBuilder {
         .no_proxy()
         .timeout(DEADLINE)
         .connect_timeout(CONNECT_DEADLINE)
-        .pool_idle_timeout(IDLE)
+        .pool_idle_timeout(YOUNG)
         .referer(false)
 }
 

@@ -15,14 +15,37 @@ use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tower::ServiceExt as _;
 
-use super::{IDLE, OutboundError, PublicOnly, body::Sending, refusal_in};
+use super::{OutboundError, PublicOnly, YOUNG, body::Sending, refusal_in};
 
 /// The head of an answer.
 pub(super) const HEAD_CAP: usize = 64 * 1024;
+/// How long an idle connection is kept for the next call.
+const IDLE: Duration = Duration::from_secs(60);
 /// Idle connections kept for one place.
 const IDLE_MOST: usize = 256;
 /// How long a connection that was just used may take to be ready again.
 const TURNAROUND: Duration = Duration::from_millis(50);
+
+/// Which connections may serve a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reuse {
+    /// Any that is idle: the call may be made again if the other side hangs up on it.
+    Any,
+    /// One that is surely not hung up: the call must not be made twice.
+    Young,
+    /// None, after one that was kept ended under the call ([`OutboundError::Severed`]).
+    None,
+}
+
+impl Reuse {
+    fn most_idle(self) -> Duration {
+        match self {
+            Self::Any => IDLE,
+            Self::Young => YOUNG,
+            Self::None => Duration::ZERO,
+        }
+    }
+}
 
 /// Where a connection goes.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -92,9 +115,14 @@ impl Pool {
         })
     }
 
-    /// A connection to `place`: one that is idle, unless `is_new` is asked for.
-    pub(super) async fn lend(&self, place: &Place, patience: Duration) -> Result<Lent, OutboundError> {
-        while let Some(mut sender) = self.idle.take(place) {
+    /// A connection to `place`: one that is idle where `reuse` allows it.
+    pub(super) async fn lend(
+        &self,
+        place: &Place,
+        reuse: Reuse,
+        patience: Duration,
+    ) -> Result<Lent, OutboundError> {
+        while let Some(mut sender) = self.idle.take(place, reuse.most_idle()) {
             let is_ready = sender.is_ready()
                 || matches!(tokio::time::timeout(TURNAROUND, sender.ready()).await, Ok(Ok(())));
             if is_ready {
@@ -138,11 +166,12 @@ impl Pool {
 }
 
 impl IdleConnections {
-    fn take(&self, place: &Place) -> Option<SendRequest<Sending>> {
+    /// The one that was used last.
+    fn take(&self, place: &Place, most_idle: Duration) -> Option<SendRequest<Sending>> {
         let mut idle = self.0.lock().expect("nothing panics while holding it");
         let kept = idle.get_mut(place)?;
-        while let Some((sender, since)) = kept.pop() {
-            if !sender.is_closed() && since.elapsed() < IDLE {
+        while let Some((sender, _)) = kept.pop_if(|(_, since)| since.elapsed() < most_idle) {
+            if !sender.is_closed() {
                 return Some(sender);
             }
         }

@@ -9,7 +9,7 @@ use url::Url;
 use super::{
     Outbound, OutboundError, Reach,
     body::{Download, Progress, Sending, Upload},
-    pool::{HEAD_CAP, Lent, Place},
+    pool::{HEAD_CAP, Lent, Place, Reuse},
 };
 
 /// How long each step of a streamed call may take.
@@ -60,14 +60,13 @@ pub struct Reserved {
 }
 
 impl Outbound {
-    /// Takes a connection to the place of `url`. `is_again` opens a new one, after one that was kept ended
-    /// under a call ([`OutboundError::Severed`]).
+    /// Takes a connection to the place of `url`.
     pub async fn reserve(
         &self,
         url: &Url,
         reach: Reach,
         deadlines: &Deadlines,
-        is_again: bool,
+        reuse: Reuse,
     ) -> Result<Reserved, OutboundError> {
         let host: Arc<str> = url.host_str().unwrap_or_default().into();
         let is_listed = self
@@ -75,11 +74,7 @@ impl Outbound {
             .map_err(|reason| OutboundError::Refused { host: host.to_string(), reason })?;
         let port = url.port_or_known_default().unwrap_or(443);
         let place = Place { is_secure: url.scheme() == "https", host, port, is_listed };
-        let lent = if is_again {
-            self.pool.open(&place, deadlines.connect).await?
-        } else {
-            self.pool.lend(&place, deadlines.connect).await?
-        };
+        let lent = self.pool.lend(&place, reuse, deadlines.connect).await?;
         Ok(Reserved { lent, place })
     }
 

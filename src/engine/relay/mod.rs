@@ -32,7 +32,7 @@ use super::{Engine, EngineError, IntegrationView, RefreshError, WorkspaceView, p
 use crate::{
     catalog::connector::{Api, AuthOption},
     model::{Connection, Credentials, Customer},
-    outbound::{OutboundError, Reach, StreamedCall, Upload, UploadFault},
+    outbound::{OutboundError, Reach, Reuse, StreamedCall, Upload, UploadFault},
     protocol::join::JoinError,
 };
 
@@ -247,7 +247,13 @@ impl Engine {
         let mut route = self.route(&behalf, request)?;
         let pass = self.inner.lanes.enter(behalf.lane, &route.host()).await?;
         let outbound = &self.inner.ports.outbound;
-        let reserved = outbound.reserve(&route.called, behalf.reach(), deadlines, done.severed).await?;
+        let may_repeat = request.method.is_idempotent() && load.can_go_again();
+        let reuse = match () {
+            () if done.severed => Reuse::None,
+            () if may_repeat => Reuse::Any,
+            () => Reuse::Young,
+        };
+        let reserved = outbound.reserve(&route.called, behalf.reach(), deadlines, reuse).await?;
         if !standing.stands(&behalf) {
             behalf = standing.again(behalf).await?;
             let now = self.route(&behalf, request)?;
@@ -257,11 +263,10 @@ impl Engine {
             route = now;
         }
         let call = self.dressed(&behalf, request, &route, load)?;
-        let may_repeat = request.method.is_idempotent() && load.can_go_again() && !done.severed;
         let stands = || standing.stands(&behalf);
         match outbound.stream(reserved, call, deadlines, &stands).await {
             Ok(reply) => Ok((behalf, Some(Answer::new(reply, pass)))),
-            Err(OutboundError::Severed(_)) if may_repeat => {
+            Err(OutboundError::Severed(_)) if may_repeat && !done.severed => {
                 done.severed = true;
                 Ok((behalf, None))
             }
