@@ -50,7 +50,7 @@ pub enum Upload {
     },
 }
 
-/// How far an upload has come; the connection's task writes it, the call reads it.
+/// How far an upload has come; the connection writes it, the call reads it.
 pub(super) struct Progress {
     began: Instant,
     /// Milliseconds after `began` when the other side last took something.
@@ -183,6 +183,7 @@ pub struct Download {
     lent: Option<Lent>,
     upload: Option<Arc<Progress>>,
     idle: Idle,
+    has_broken: bool,
 }
 
 impl Download {
@@ -193,7 +194,8 @@ impl Download {
         upload: Option<Arc<Progress>>,
         idle: Duration,
     ) -> Self {
-        let mut download = Self { host, body, lent: Some(lent), upload, idle: Idle::new(idle) };
+        let mut download =
+            Self { host, body, lent: Some(lent), upload, idle: Idle::new(idle), has_broken: false };
         if download.body.is_end_stream() {
             download.hand_back();
         }
@@ -207,8 +209,18 @@ impl Download {
 
     fn hand_back(&mut self) {
         let is_sent = self.upload.as_ref().is_none_or(|upload| upload.has_ended());
-        if let Some(lent) = self.lent.take().filter(|_| is_sent) {
-            lent.hand_back();
+        match self.lent.take() {
+            Some(lent) if is_sent => lent.hand_back(),
+            Some(lent) => lent.let_run(),
+            None => {}
+        }
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let body = &mut self.body;
+        match &mut self.lent {
+            Some(lent) => lent.line.poll(cx, |_, cx| Pin::new(&mut *body).poll_frame(cx)),
+            None => Pin::new(body).poll_frame(cx),
         }
     }
 }
@@ -224,7 +236,10 @@ impl Body for Download {
     ) -> Poll<Option<Result<Frame<Bytes>, OutboundError>>> {
         let this = self.get_mut();
         loop {
-            match Pin::new(&mut this.body).poll_frame(cx) {
+            if this.has_broken {
+                return Poll::Ready(Some(Err(OutboundError::Unreachable(this.host.to_string()))));
+            }
+            match this.poll_body(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     this.idle.moved();
                     if this.body.is_end_stream() {
@@ -234,9 +249,12 @@ impl Body for Download {
                         return Poll::Ready(Some(Ok(frame)));
                     }
                 }
+                // Whoever passes on what came before throws it away on an error, unless it has its turn first.
                 Poll::Ready(Some(Err(_))) => {
                     this.lent = None;
-                    return Poll::Ready(Some(Err(OutboundError::Unreachable(this.host.to_string()))));
+                    this.has_broken = true;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
                 Poll::Ready(None) => {
                     this.hand_back();

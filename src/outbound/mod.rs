@@ -8,6 +8,7 @@
 mod address;
 mod body;
 mod knock;
+mod line;
 mod names;
 mod pool;
 mod stream;

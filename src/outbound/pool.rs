@@ -8,14 +8,14 @@ use std::{
 };
 
 use http::Uri;
-use hyper::client::conn::http1::{self, SendRequest};
+use hyper::client::conn::http1;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::{HttpConnector, dns::GaiResolver};
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tower::ServiceExt as _;
 
-use super::{OutboundError, PublicOnly, YOUNG, body::Sending, refusal_in};
+use super::{OutboundError, PublicOnly, YOUNG, line::Line, refusal_in};
 
 /// The head of an answer.
 pub(super) const HEAD_CAP: usize = 64 * 1024;
@@ -80,11 +80,11 @@ pub(super) struct Pool {
 struct IdleConnections(Mutex<HashMap<Place, Vec<Kept>>>);
 
 /// A connection that waits, and since when.
-type Kept = (SendRequest<Sending>, Instant);
+type Kept = (Line, Instant);
 
 /// A connection in use.
 pub(super) struct Lent {
-    pub(super) sender: SendRequest<Sending>,
+    pub(super) line: Line,
     /// It served a call before.
     pub(super) is_used: bool,
     place: Place,
@@ -94,10 +94,12 @@ pub(super) struct Lent {
 impl Lent {
     /// The call is over; the next one may have it.
     pub(super) fn hand_back(self) {
-        if self.sender.is_closed() {
-            return;
-        }
-        self.home.keep(self.place, self.sender);
+        self.home.keep(self.place, self.line);
+    }
+
+    /// The answer is here and the request is not all sent: what is left of it goes on without anybody.
+    pub(super) fn let_run(self) {
+        self.line.let_run();
     }
 }
 
@@ -122,11 +124,9 @@ impl Pool {
         reuse: Reuse,
         patience: Duration,
     ) -> Result<Lent, OutboundError> {
-        while let Some(mut sender) = self.idle.take(place, reuse.most_idle()) {
-            let is_ready = sender.is_ready()
-                || matches!(tokio::time::timeout(TURNAROUND, sender.ready()).await, Ok(Ok(())));
-            if is_ready {
-                return Ok(self.lent(place, sender, true));
+        while let Some(mut line) = self.idle.take(place, reuse.most_idle()) {
+            if let Ok(true) = tokio::time::timeout(TURNAROUND, line.is_ready()).await {
+                return Ok(self.lent(place, line, true));
             }
         }
         self.open(place, patience).await
@@ -135,11 +135,11 @@ impl Pool {
     /// A new connection to `place`.
     pub(super) async fn open(&self, place: &Place, patience: Duration) -> Result<Lent, OutboundError> {
         let opened = tokio::time::timeout(patience, self.connected(place)).await;
-        let sender = opened.map_err(|_| OutboundError::Timeout(place.host.to_string()))??;
-        Ok(self.lent(place, sender, false))
+        let line = opened.map_err(|_| OutboundError::Timeout(place.host.to_string()))??;
+        Ok(self.lent(place, line, false))
     }
 
-    async fn connected(&self, place: &Place) -> Result<SendRequest<Sending>, OutboundError> {
+    async fn connected(&self, place: &Place) -> Result<Line, OutboundError> {
         let not_reached = || OutboundError::NotReached(place.host.to_string());
         let uri = place.uri().map_err(|_| not_reached())?;
         let connected = if place.is_listed {
@@ -153,37 +153,28 @@ impl Pool {
         })?;
         let shaken = http1::Builder::new().max_buf_size(HEAD_CAP).handshake(io).await;
         let (sender, connection) = shaken.map_err(|_| not_reached())?;
-        tokio::spawn(async move {
-            // How it ended shows in the call that uses it.
-            let _ = connection.await;
-        });
-        Ok(sender)
+        Ok(Line::new(sender, connection))
     }
 
-    fn lent(&self, place: &Place, sender: SendRequest<Sending>, is_used: bool) -> Lent {
-        Lent { sender, is_used, place: place.clone(), home: self.idle.clone() }
+    fn lent(&self, place: &Place, line: Line, is_used: bool) -> Lent {
+        Lent { line, is_used, place: place.clone(), home: self.idle.clone() }
     }
 }
 
 impl IdleConnections {
     /// The one that was used last.
-    fn take(&self, place: &Place, most_idle: Duration) -> Option<SendRequest<Sending>> {
+    fn take(&self, place: &Place, most_idle: Duration) -> Option<Line> {
         let mut idle = self.0.lock().expect("nothing panics while holding it");
         let kept = idle.get_mut(place)?;
-        while let Some((sender, _)) = kept.pop_if(|(_, since)| since.elapsed() < most_idle) {
-            if !sender.is_closed() {
-                return Some(sender);
-            }
-        }
-        None
+        kept.pop_if(|(_, since)| since.elapsed() < most_idle).map(|(line, _)| line)
     }
 
-    fn keep(self: &Arc<Self>, place: Place, sender: SendRequest<Sending>) {
+    fn keep(self: &Arc<Self>, place: Place, line: Line) {
         let mut idle = self.0.lock().expect("nothing panics while holding it");
         let is_first = idle.is_empty();
         let kept = idle.entry(place).or_default();
         if kept.len() < IDLE_MOST {
-            kept.push((sender, Instant::now()));
+            kept.push((line, Instant::now()));
         }
         drop(idle);
         if is_first {
@@ -199,7 +190,7 @@ async fn close_idle(connections: std::sync::Weak<IdleConnections>) {
         let Some(connections) = connections.upgrade() else { return };
         let mut idle = connections.0.lock().expect("nothing panics while holding it");
         for kept in idle.values_mut() {
-            kept.retain(|(sender, since)| !sender.is_closed() && since.elapsed() < IDLE);
+            kept.retain_mut(|(line, since)| since.elapsed() < IDLE && !line.has_ended());
         }
         idle.retain(|_, kept| !kept.is_empty());
         if idle.is_empty() {

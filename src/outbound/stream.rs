@@ -1,6 +1,6 @@
 //! Calls whose bodies are passed on as they come: nothing is decoded, followed or read ahead.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::pin, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use hyper::{Request, Response, body::Incoming};
@@ -131,7 +131,8 @@ async fn send(
     progress: Option<&Progress>,
     deadlines: &Deadlines,
 ) -> Result<Response<Incoming>, Broken> {
-    let mut answer = pin!(lent.sender.try_send_request(request));
+    let mut answer = pin!(lent.line.sender.try_send_request(request));
+    let mut answer = pin!(poll_fn(|cx| lent.line.poll(cx, |_, cx| answer.as_mut().poll(cx))));
     let mut patience = deadlines.head;
     let answered = loop {
         match tokio::time::timeout(patience, &mut answer).await {

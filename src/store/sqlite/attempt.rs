@@ -5,6 +5,7 @@ use sqlx::{Row as _, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use super::{
     super::{AttemptFilter, NewAttempt, Result, record::state_word},
+    readers::Readers,
     row::{self, attempt_columns},
 };
 use crate::model::{Attempt, AttemptId, AttemptRequest, AttemptState, Failure, HandleHash, Timestamp};
@@ -46,26 +47,26 @@ pub(super) async fn add(pool: &SqlitePool, attempt: &NewAttempt, now: Timestamp)
 }
 
 pub(super) async fn by_ticket(
-    pool: &SqlitePool,
+    readers: &Readers,
     ticket: HandleHash,
     now: Timestamp,
 ) -> Result<Option<Attempt>> {
     let sql =
         attempts_where!("a.ticket_hash = $1 and a.state in ('pending', 'consumed') and a.expires_at > $2");
-    by_hash(pool, sql, ticket, now.millis()).await
+    by_hash(readers, sql, ticket, now.millis()).await
 }
 
 pub(super) async fn by_result(
-    pool: &SqlitePool,
+    readers: &Readers,
     result: HandleHash,
     now: Timestamp,
 ) -> Result<Option<Attempt>> {
     let sql = attempts_where!("a.result_hash = $1 and a.updated_at > $2");
-    by_hash(pool, sql, result, now.millis() - RESULT_LIFE_MILLIS).await
+    by_hash(readers, sql, result, now.millis() - RESULT_LIFE_MILLIS).await
 }
 
 pub(super) async fn by_request(
-    pool: &SqlitePool,
+    readers: &Readers,
     filter: &AttemptFilter,
     now: Timestamp,
 ) -> Result<Vec<Attempt>> {
@@ -86,7 +87,7 @@ pub(super) async fn by_request(
     .bind(filter.scope.and_then(|scope| scope.customer).map(|id| id.to_string()))
     // One that ran out is found for as long: whoever waits for it has to be told.
     .bind(now.millis() - RESULT_LIFE_MILLIS)
-    .fetch_all(pool)
+    .fetch_all(readers)
     .await?;
     rows.iter().map(row::attempt).collect()
 }
@@ -152,21 +153,21 @@ pub(super) async fn send_off(
 }
 
 pub(super) async fn by_state(
-    pool: &SqlitePool,
+    readers: &Readers,
     state: HandleHash,
     now: Timestamp,
 ) -> Result<Option<Attempt>> {
     let sql = attempts_where!("a.state_hash = $1 and a.state = 'pending' and a.expires_at > $2");
-    by_hash(pool, sql, state, now.millis()).await
+    by_hash(readers, sql, state, now.millis()).await
 }
 
 async fn by_hash(
-    pool: &SqlitePool,
+    readers: &Readers,
     sql: &'static str,
     hash: HandleHash,
     after: i64,
 ) -> Result<Option<Attempt>> {
-    let found = sqlx::query(sql).bind(hash.as_bytes().as_slice()).bind(after).fetch_optional(pool).await?;
+    let found = sqlx::query(sql).bind(hash.as_bytes().as_slice()).bind(after).fetch_optional(readers).await?;
     found.as_ref().map(row::attempt).transpose()
 }
 

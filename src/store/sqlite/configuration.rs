@@ -1,7 +1,7 @@
 //! Workspaces, their keys and integrations.
 
 use serde_json::{json, to_string};
-use sqlx::{Row as _, Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection as _, Row as _, Sqlite, SqlitePool, Transaction};
 use uuid::Uuid;
 
 use super::{
@@ -10,14 +10,17 @@ use super::{
         WorkspaceEntry, WorkspacePlan,
     },
     journal::{Entry, note},
+    readers::Readers,
     row,
     webhook::apply_webhooks,
 };
 use crate::model::{Action, Actor, Integration, IntegrationRecord, Timestamp, Workspace, WorkspaceId};
 
-pub(super) async fn installation_value(pool: &SqlitePool, name: &str) -> Result<Option<Vec<u8>>> {
-    let row =
-        sqlx::query("select value from installation where name = $1").bind(name).fetch_optional(pool).await?;
+pub(super) async fn installation_value(readers: &Readers, name: &str) -> Result<Option<Vec<u8>>> {
+    let row = sqlx::query("select value from installation where name = $1")
+        .bind(name)
+        .fetch_optional(readers)
+        .await?;
     Ok(row.map(|row| row.try_get("value")).transpose()?)
 }
 
@@ -36,10 +39,10 @@ pub(super) async fn keep_installation_value(pool: &SqlitePool, name: &str, value
     Ok(rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get("value")?)
 }
 
-pub(super) async fn is_empty(pool: &SqlitePool) -> Result<bool> {
+pub(super) async fn is_empty(readers: &Readers) -> Result<bool> {
     let row =
         sqlx::query("select exists (select 1 from installation union all select 1 from workspace) as used")
-            .fetch_one(pool)
+            .fetch_one(readers)
             .await?;
     Ok(!row.try_get::<bool, _>("used")?)
 }
@@ -221,15 +224,16 @@ async fn note_applied(tx: &mut Transaction<'_, Sqlite>, plan: &WorkspacePlan, no
     note(tx, &entry, now).await
 }
 
-pub(super) async fn workspaces(pool: &SqlitePool) -> Result<Vec<(WorkspaceId, String, i64)>> {
-    let rows = sqlx::query("select id, key, revision from workspace order by key").fetch_all(pool).await?;
+pub(super) async fn workspaces(readers: &Readers) -> Result<Vec<(WorkspaceId, String, i64)>> {
+    let rows = sqlx::query("select id, key, revision from workspace order by key").fetch_all(readers).await?;
     rows.iter()
         .map(|row| Ok((row::workspace_id(row, "id")?, row.try_get("key")?, row.try_get("revision")?)))
         .collect()
 }
 
-pub(super) async fn workspace(pool: &SqlitePool, id: WorkspaceId) -> Result<Option<WorkspaceEntry>> {
-    let mut tx = pool.begin().await?;
+pub(super) async fn workspace(readers: &Readers, id: WorkspaceId) -> Result<Option<WorkspaceEntry>> {
+    let mut lent = readers.lend().await?;
+    let mut tx = lent.connection()?.begin().await?;
     let found =
         sqlx::query("select key, name, settings, sealed_your_app, revision from workspace where id = $1")
             .bind(id.to_string())

@@ -8,11 +8,12 @@ use sqlx::{Row as _, Sqlite, SqlitePool, Transaction};
 use super::{
     super::Result,
     journal::note_connection,
+    readers::Readers,
     row::{self, connection_columns},
 };
 use crate::model::{Action, Actor, Connection, ConnectionId, Scope, StoredCredential, Timestamp};
 
-pub(super) async fn find(pool: &SqlitePool, scope: Scope, id: ConnectionId) -> Result<Option<Connection>> {
+pub(super) async fn find(readers: &Readers, scope: Scope, id: ConnectionId) -> Result<Option<Connection>> {
     sqlx::query(concat!(
         "select ",
         connection_columns!(),
@@ -24,7 +25,7 @@ pub(super) async fn find(pool: &SqlitePool, scope: Scope, id: ConnectionId) -> R
     .bind(id.to_string())
     .bind(scope.workspace.to_string())
     .bind(scope.customer.map(|id| id.to_string()))
-    .fetch_optional(pool)
+    .fetch_optional(readers)
     .await?
     .as_ref()
     .map(row::connection)
@@ -32,7 +33,7 @@ pub(super) async fn find(pool: &SqlitePool, scope: Scope, id: ConnectionId) -> R
 }
 
 pub(super) async fn credential(
-    pool: &SqlitePool,
+    readers: &Readers,
     scope: Scope,
     id: ConnectionId,
 ) -> Result<Option<StoredCredential>> {
@@ -47,7 +48,7 @@ pub(super) async fn credential(
     .bind(id.to_string())
     .bind(scope.workspace.to_string())
     .bind(scope.customer.map(|id| id.to_string()))
-    .fetch_optional(pool)
+    .fetch_optional(readers)
     .await?;
     found.as_ref().map_or(Ok(None), row::credential)
 }

@@ -3,20 +3,21 @@
 //! Ids are UUIDv7, so their order is the order of making; a page goes on below the last id and costs the
 //! same wherever it is, also when all were made at once.
 
-use sqlx::{QueryBuilder, Sqlite, SqlitePool};
+use sqlx::{QueryBuilder, Sqlite};
 
 use super::{
     super::{ConnectionFilter, Page, Result},
+    readers::Readers,
     row::{self, connection_columns},
 };
 use crate::model::{Connection, Scope};
 
 pub(super) async fn list(
-    pool: &SqlitePool,
+    readers: &Readers,
     scope: Scope,
     filter: &ConnectionFilter,
 ) -> Result<Page<Connection>> {
-    let rows = statement(scope, filter).build().fetch_all(pool).await?;
+    let rows = statement(scope, filter).build().fetch_all(readers).await?;
     let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
     Ok(Page {
         more: rows.len() > limit,

@@ -18,6 +18,7 @@ mod event;
 mod integration;
 mod journal;
 mod outbox;
+mod readers;
 mod refresh;
 mod row;
 mod session;
@@ -35,6 +36,7 @@ use sqlx::{
     },
 };
 
+use self::readers::Readers;
 use super::{
     ApplyPlan, ApplyReport, AttemptFilter, CompletedAttempt, ConnectionFilter, NewAttempt, NewConnection,
     NewLink, NewSession, Page, Result, Store, StoreError, WorkspaceEntry,
@@ -47,7 +49,7 @@ use crate::model::{
 /// How long a statement waits for another process's lock before the store says busy.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that read.
-const READERS: u32 = 4;
+const READERS: usize = 4;
 /// Connections' own cache, in KiB, negative as SQLite wants it.
 const CACHE_KIB: &str = "-2000";
 
@@ -55,7 +57,7 @@ const CACHE_KIB: &str = "-2000";
 #[derive(Clone)]
 pub struct SqliteStore {
     writer: SqlitePool,
-    readers: SqlitePool,
+    readers: Readers,
     /// Changes when a delivery is written down here; the transaction may still be open then.
     outbox: tokio::sync::watch::Sender<()>,
 }
@@ -93,11 +95,7 @@ impl SqliteStore {
             .connect_with(options.clone())
             .await?;
         sqlx::migrate!("migrations/sqlite").run(&writer).await.map_err(StoreError::Migration)?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .min_connections(1)
-            .connect_with(options.read_only(true).create_if_missing(false))
-            .await?;
+        let readers = Readers::open(options.read_only(true).create_if_missing(false), READERS).await?;
         Ok(Self { writer, readers, outbox })
     }
 }

@@ -6,6 +6,7 @@ use sqlx::{Row as _, Sqlite, SqlitePool, Transaction};
 use super::{
     super::{NewLink, NewSession, Result},
     customer::customer,
+    readers::Readers,
     row,
 };
 use crate::model::{HandleHash, Session, Surface, Timestamp};
@@ -32,7 +33,7 @@ pub(super) async fn add_session(pool: &SqlitePool, session: &NewSession, now: Ti
     Ok(())
 }
 
-pub(super) async fn session(pool: &SqlitePool, hash: HandleHash, now: Timestamp) -> Result<Option<Session>> {
+pub(super) async fn session(readers: &Readers, hash: HandleHash, now: Timestamp) -> Result<Option<Session>> {
     let found = sqlx::query(
         "select s.workspace_id, s.surface, s.integrations, s.sealed_parameters, s.expires_at,
                 c.id, c.internal_id, c.name, c.fields
@@ -44,7 +45,7 @@ pub(super) async fn session(pool: &SqlitePool, hash: HandleHash, now: Timestamp)
     )
     .bind(hash.as_bytes().as_slice())
     .bind(now.millis())
-    .fetch_optional(pool)
+    .fetch_optional(readers)
     .await?;
     let Some(row) = found else { return Ok(None) };
     Ok(Some(Session {
@@ -92,7 +93,7 @@ pub(super) async fn insert_link(
     Ok(())
 }
 
-pub(super) async fn link(pool: &SqlitePool, hash: HandleHash, now: Timestamp) -> Result<Option<NewLink>> {
+pub(super) async fn link(readers: &Readers, hash: HandleHash, now: Timestamp) -> Result<Option<NewLink>> {
     let found = sqlx::query(
         "select workspace_id, customer_id, integrations, demo, expires_at
          from link
@@ -101,7 +102,7 @@ pub(super) async fn link(pool: &SqlitePool, hash: HandleHash, now: Timestamp) ->
     )
     .bind(hash.as_bytes().as_slice())
     .bind(now.millis())
-    .fetch_optional(pool)
+    .fetch_optional(readers)
     .await?;
     let Some(row) = found else { return Ok(None) };
     Ok(Some(NewLink {

@@ -1,11 +1,11 @@
 //! Upkeep of the file.
 
 use async_trait::async_trait;
-use sqlx::SqlitePool;
 
 use super::{
     super::{Result, UpkeepStore},
     SqliteStore,
+    readers::Readers,
 };
 use crate::model::{CustomerId, WorkspaceId};
 
@@ -85,7 +85,7 @@ async fn drop_oldest(
     of: &str,
     most: u32,
 ) -> Result<u64> {
-    let readers: &SqlitePool = &store.readers;
+    let readers: &Readers = &store.readers;
     let last: Option<String> = sqlx::query_scalar(find).bind(of).bind(most).fetch_optional(readers).await?;
     let Some(last) = last else { return Ok(0) };
     let dropped = sqlx::query(delete).bind(of).bind(last).execute(&store.writer).await?;
