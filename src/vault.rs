@@ -6,7 +6,10 @@
 //!
 //! Sealed form: `length of kid (1 byte) ‖ kid ‖ nonce (12 bytes) ‖ ciphertext and tag`.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use aws_lc_rs::{
     aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey},
@@ -20,6 +23,8 @@ use crate::{
 };
 
 const NONCE_BYTES: usize = 12;
+/// Workspaces' keys held at most; all are let go of when there are more.
+const HELD_MOST: usize = 1024;
 
 /// Why a sealed value could not be opened or a key ring not be made.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -61,6 +66,8 @@ pub struct Vault {
 struct Inner {
     current: String,
     masters: HashMap<String, Secret<[u8; 32]>>,
+    /// What was derived from them. Whoever could read it could read the masters.
+    derived: RwLock<HashMap<Option<WorkspaceId>, HashMap<String, Arc<LessSafeKey>>>>,
     entropy: Arc<dyn Entropy>,
 }
 
@@ -86,7 +93,7 @@ impl Vault {
             current.get_or_insert_with(|| kid.to_owned());
         }
         let current = current.ok_or(VaultError::BadKeys("empty"))?;
-        Ok(Self { inner: Arc::new(Inner { current, masters, entropy }) })
+        Ok(Self { inner: Arc::new(Inner { current, masters, derived: RwLock::default(), entropy }) })
     }
 
     /// A new key in the form [`Vault::parse`] reads.
@@ -133,12 +140,23 @@ impl Vault {
         Secret::new(expand(master, &[b"purpose", purpose.as_bytes()]))
     }
 
-    fn key(&self, kid: &str, workspace: Option<WorkspaceId>) -> Option<LessSafeKey> {
+    fn key(&self, kid: &str, workspace: Option<WorkspaceId>) -> Option<Arc<LessSafeKey>> {
+        let held = self.inner.derived.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = held.get(&workspace).and_then(|keys| keys.get(kid)) {
+            return Some(key.clone());
+        }
+        drop(held);
         let master = self.inner.masters.get(kid)?;
         let context = workspace.map(|id| id.to_string()).unwrap_or_default();
         let bytes = expand(master, &[b"workspace", context.as_bytes()]);
         let key = UnboundKey::new(&AES_256_GCM_SIV, &bytes).expect("32 bytes fit AES-256");
-        Some(LessSafeKey::new(key))
+        let key = Arc::new(LessSafeKey::new(key));
+        let mut held = self.inner.derived.write().unwrap_or_else(PoisonError::into_inner);
+        if held.len() >= HELD_MOST {
+            held.clear();
+        }
+        held.entry(workspace).or_default().insert(kid.to_owned(), key.clone());
+        Some(key)
     }
 }
 

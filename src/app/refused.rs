@@ -4,9 +4,8 @@
 //! that nothing a request said is ever shown on a page.
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Path, Request},
     http::{StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 
@@ -20,7 +19,7 @@ use crate::{
     },
 };
 
-/// A refusal of a page; becomes HTML in [`layer`].
+/// A refusal of a page; becomes HTML in [`shown`].
 pub struct PageRefusal {
     refusal: Refusal,
     embedded: bool,
@@ -55,10 +54,13 @@ impl IntoResponse for PageRefusal {
 
 /// Turns every refusal on its way to a browser into a page, and what the framework refused by itself
 /// into a refusal. Programs get the JSON.
-pub async fn layer(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub async fn shown<F>(state: &AppState, request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let is_browser = wants_html(request.headers());
     let is_played = request.uri().path().starts_with("/sandbox");
-    let response = next.run(request).await;
+    let response = next(request).await;
     let status = response.status();
     let is_ours = response.extensions().get::<Refusal>().is_some();
     if !is_ours && response.extensions().get::<AsItCame>().is_some() {
@@ -78,7 +80,7 @@ pub async fn layer(State(state): State<AppState>, request: Request, next: Next) 
         Some(Embedded) => Framing::Anybody,
         None => Framing::Nobody,
     };
-    let mut shown = show(&state, refusal.status, refusal.reason, &refusal.message, &framing);
+    let mut shown = show(state, refusal.status, refusal.reason, &refusal.message, &framing);
     if let Some(wait) = refusal.retry_after {
         shown.headers_mut().insert(header::RETRY_AFTER, wait.into());
     }

@@ -30,10 +30,12 @@ impl Engine {
 
     /// RFC 7009, best effort: the local deletion never waits long for it.
     pub(super) async fn give_back(&self, connection: Connection, erased: StoredCredential) {
-        let engine = self.clone();
+        let (engine, flying) = (self.clone(), self.inner.flights.take_off());
         let revoking = tokio::spawn(async move {
             let row = connection.id.to_string();
             let place = credential_place(connection.workspace, &row);
+            // A shutdown waits for it.
+            let _flying = flying;
             let Ok(bytes) = engine.vault().open(place, &Sealed(erased.sealed)) else { return };
             let Ok(credentials) = Credentials::from_bytes(bytes.expose()) else { return };
             if let Ok(provider) = engine.provider_of(&connection, &credentials).await {

@@ -2,6 +2,7 @@
 //!
 //! A backend whose token names a customer sees that customer and nobody else.
 
+use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value};
 
 use super::{Engine, EngineError};
@@ -16,6 +17,8 @@ pub(super) const INTERNAL_ID_MAX: usize = 256;
 const NAME_MAX: usize = 256;
 /// Most that `fields` and `meta` may have as JSON, in bytes.
 const OBJECT_MAX: usize = 16 * 1024;
+/// Tokens of one archived customer that are on their way back to providers at once.
+const GIVEN_BACK_AT_ONCE: usize = 8;
 
 /// A customer as a backend wants them.
 #[derive(Clone, Debug, Default)]
@@ -124,11 +127,12 @@ impl Engine {
             let count = archived.ended.len();
             tracing::info!(customer.id = %id, count, "Archived customer {id} with {count} connections");
         }
-        let engine = self.clone();
+        let (engine, flying) = (self.clone(), self.inner.flights.take_off());
         tokio::spawn(async move {
-            for (connection, erased) in archived.ended {
-                engine.give_back(connection, erased).await;
-            }
+            let given_back = stream::iter(archived.ended);
+            let one = async |(connection, erased)| engine.give_back(connection, erased).await;
+            given_back.for_each_concurrent(GIVEN_BACK_AT_ONCE, one).await;
+            drop(flying);
         });
         Ok(archived.record)
     }

@@ -1,9 +1,7 @@
 //! Security headers, one policy per kind of page.
 
 use axum::{
-    extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 
@@ -57,9 +55,8 @@ pub fn page(status: StatusCode, html: String, framing: &Framing) -> Response {
     response
 }
 
-/// What every answer carries unless its handler said otherwise.
-pub async fn defaults(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+/// Adds what every answer carries unless its handler said otherwise.
+pub fn with_defaults(mut response: Response) -> Response {
     let headers = response.headers_mut();
     let defaults = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -15,10 +15,10 @@ use std::{
 
 use axum::{
     body::{Body, Bytes, HttpBody},
-    extract::{MatchedPath, Request, State},
+    extract::{MatchedPath, Request},
     http::{Method, header},
     middleware::Next,
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
 use http_body::{Frame, SizeHint};
 use http_body_util::Limited;
@@ -173,14 +173,7 @@ impl Drop for OpenStream {
 }
 
 /// Holds a request to its limits.
-pub async fn layer(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    match hold(&state, request, next).await {
-        Ok(response) => response,
-        Err(refusal) => refusal.into_response(),
-    }
-}
-
-async fn hold(state: &AppState, request: Request, next: Next) -> Result<Response, Refusal> {
+pub async fn held(state: &AppState, request: Request, next: Next) -> Result<Response, Refusal> {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("", MatchedPath::as_str);
     let kind = Kind::of(route, &request, state.api_routes.contains(route));

@@ -6,9 +6,8 @@
 use std::time::Instant;
 
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{MatchedPath, Request},
     http::{HeaderName, HeaderValue},
-    middleware::Next,
     response::Response,
 };
 use tracing::{Instrument as _, field::Empty};
@@ -19,7 +18,10 @@ use super::{AppState, limits::is_proxied};
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Gives a request its id and says how it went.
-pub async fn layer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+pub async fn observed<F>(state: &AppState, mut request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let id = state.engine.request_id().to_string();
     request.headers_mut().remove(REQUEST_ID);
     let began = Instant::now();
@@ -29,7 +31,7 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
         "request", request.id = %id, method = %request.method(), route,
         workspace.id = Empty, customer.id = Empty, connection.id = Empty,
     );
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = next(request).instrument(span.clone()).await;
     let status = response.status().as_u16();
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| match status {

@@ -131,7 +131,7 @@ async fn send(
     progress: Option<&Progress>,
     deadlines: &Deadlines,
 ) -> Result<Response<Incoming>, Broken> {
-    let mut answer = pin!(lent.line.sender.try_send_request(request));
+    let mut answer = pin!(lent.line.put(request));
     let mut answer = pin!(poll_fn(|cx| lent.line.poll(cx, |_, cx| answer.as_mut().poll(cx))));
     let mut patience = deadlines.head;
     let answered = loop {

@@ -14,7 +14,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::task::AtomicWaker;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -28,8 +27,8 @@ pub(super) struct Activity {
     requests: AtomicUsize,
     /// Requests there ever were.
     visits: AtomicU64,
-    /// Whoever reads, while a request is in progress: time runs again when it ends.
-    reader: AtomicWaker,
+    /// A request ended and nobody has read since: time runs again, and whoever reads has to know.
+    left: AtomicBool,
     /// Milliseconds from `opened` to the end of the last request.
     idle_since: AtomicU64,
     /// Told to end: after the request in progress, or at once.
@@ -43,7 +42,7 @@ impl Activity {
             opened: Instant::now(),
             requests: AtomicUsize::new(0),
             visits: AtomicU64::new(0),
-            reader: AtomicWaker::new(),
+            left: AtomicBool::new(false),
             idle_since: AtomicU64::new(0),
             told: AtomicBool::new(false),
             ending: Notify::new(),
@@ -55,6 +54,12 @@ impl Activity {
         self.requests.fetch_add(1, Relaxed);
         self.visits.fetch_add(1, Relaxed);
         Visit(self.clone())
+    }
+
+    /// Whether a request ended and the connection was not read since; says so once. Requests end while
+    /// their connection is polled: poll it once more then.
+    pub(super) fn was_left(&self) -> bool {
+        self.left.swap(false, Relaxed)
     }
 
     pub(super) fn is_busy(&self) -> bool {
@@ -90,9 +95,8 @@ impl Drop for Visit {
     fn drop(&mut self) {
         let since = u64::try_from(self.0.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.0.idle_since.store(since, Relaxed);
-        if self.0.requests.fetch_sub(1, Relaxed) == 1 {
-            self.0.reader.wake();
-        }
+        self.0.requests.fetch_sub(1, Relaxed);
+        self.0.left.store(true, Relaxed);
     }
 }
 
@@ -165,11 +169,9 @@ impl AsyncRead for Guarded {
         if visits != this.visits {
             (this.phase, this.visits) = (Phase::Request, visits);
         }
+        this.activity.left.store(false, Relaxed);
         if this.activity.is_busy() {
-            this.activity.reader.register(context.waker());
-            if this.activity.is_busy() {
-                return read;
-            }
+            return read;
         }
         match (&read, this.phase) {
             (Poll::Ready(_), Phase::Head) => read,

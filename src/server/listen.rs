@@ -7,7 +7,7 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
-    future::Future,
+    future::{Future, poll_fn},
     io,
     net::{IpAddr, SocketAddr},
     pin::pin,
@@ -253,7 +253,12 @@ impl Door {
         let ended = tokio::select! {
             // Bytes that are there already are a request, not silence.
             biased;
-            ended = connection.as_mut() => ended,
+            ended = poll_fn(|cx| loop {
+                let polled = connection.as_mut().poll(cx);
+                if polled.is_ready() || !activity.was_left() {
+                    return polled;
+                }
+            }) => ended,
             () = activity.told_to_end() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await

@@ -1,21 +1,20 @@
 //! Every route and every layer, on one page.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderMap, StatusCode, Version},
-    middleware::{from_fn, from_fn_with_state},
-    response::IntoResponse as _,
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
     routing::get,
 };
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    compression::{
-        CompressionLayer, CompressionLevel,
-        predicate::{DefaultPredicate, NotForContentType, Predicate as _},
-    },
+use futures_util::FutureExt as _;
+use tower::ServiceBuilder;
+use tower_http::compression::{
+    CompressionLayer, CompressionLevel,
+    predicate::{DefaultPredicate, NotForContentType, Predicate as _},
 };
 
 use crate::{
@@ -24,7 +23,7 @@ use crate::{
     sandbox::{self, Sandbox},
 };
 
-/// Every route and every layer. Layers run from the last one here to the first.
+/// Every route and every layer.
 pub(super) fn router(state: AppState, played: Option<Arc<Sandbox>>) -> Router {
     let mut router = Router::new()
         .merge(app::routes(&state))
@@ -50,15 +49,30 @@ pub(super) fn router(state: AppState, played: Option<Arc<Sandbox>>) -> Router {
 
 pub(super) fn layered(router: Router, state: &AppState) -> Router {
     let compressible = DefaultPredicate::new().and(NotForContentType::const_new("image/png")).and(is_ours);
-    router
-        // Bodies have the limits of the next layer, by kind of route.
-        .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(state.clone(), limits::layer))
-        .layer(CatchPanicLayer::custom(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response()))
-        .layer(from_fn_with_state(state.clone(), app::refused::layer))
-        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(compressible))
-        .layer(from_fn(headers::defaults))
-        .layer(from_fn_with_state(state.clone(), observe::layer))
+    // The router copies each of its own layers for every request; this is one to it.
+    router.layer(
+        ServiceBuilder::new()
+            .layer(from_fn_with_state(state.clone(), outside))
+            .layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(compressible))
+            .layer(from_fn_with_state(state.clone(), inside))
+            // Bodies have the limits of `inside`, by kind of route.
+            .layer(DefaultBodyLimit::disable()),
+    )
+}
+
+/// Around the answer as it leaves.
+async fn outside(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let answered = async |request| headers::with_defaults(next.run(request).await);
+    observe::observed(&state, request, answered).await
+}
+
+/// Around the handler: a panic costs one request, and a refusal is shown as its reader expects it.
+async fn inside(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let answered = async |request| {
+        let answer = AssertUnwindSafe(limits::held(&state, request, next)).catch_unwind().await;
+        answer.map_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response(), IntoResponse::into_response)
+    };
+    app::refused::shown(&state, request, answered).await
 }
 
 /// What an app answered goes on as it came.

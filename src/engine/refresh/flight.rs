@@ -1,4 +1,5 @@
-//! Renewals of this process: one per connection at a time, and none is left behind at shutdown.
+//! Renewals of this process: one per connection at a time. Neither they nor what is given back to a provider
+//! is left behind at shutdown.
 
 use std::{
     collections::HashMap,
@@ -37,13 +38,14 @@ impl Flights {
         flight
     }
 
-    /// A renewal takes off; it lands when the answer is let go of.
+    /// A renewal, or a token on its way back, takes off; it lands when what comes back is dropped.
     pub(in crate::engine) fn take_off(&self) -> Flying {
         self.flying.send_modify(|count| *count += 1);
         Flying(self.flying.clone())
     }
 
-    /// Waits until every renewal has landed: what a provider answered must be stored.
+    /// Waits until all have landed: what a provider answered must be stored, and what was erased here is
+    /// known nowhere else.
     pub(in crate::engine) async fn landed(&self) {
         let mut flying = self.flying.subscribe();
         let _ = tokio::time::timeout(LANDING, flying.wait_for(|count| *count == 0)).await;

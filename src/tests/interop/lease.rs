@@ -234,6 +234,28 @@ async fn a_caller_that_hangs_up_loses_nothing() {
     assert_eq!(stage.counted().await, [1, 0, 0]);
 }
 
+/// A process that is told to end while a provider takes its time: what it answers is stored.
+#[tokio::test]
+async fn a_process_that_ends_stores_what_it_renewed() {
+    let stage = Stage::new().await;
+    let process = Arc::new(Process::beside(&stage.app).await);
+    stage.expire().await;
+    stage.wire.set(Mode::Slow(Duration::from_secs(2)));
+    let (caller, token, id) = (process.clone(), stage.token(), stage.id);
+    let call = tokio::spawn(async move { caller.tested(&token, id).await });
+    stage.wire.has_taken(2).await;
+
+    // Nobody waits for the answer any more, so nothing but the renewal keeps the process.
+    call.abort();
+    let _ = call.await;
+    let mut process = Arc::into_inner(process).expect("nobody else calls");
+    process.signal("TERM");
+
+    assert_eq!(process.ended().await, Some(0));
+    stage.fresh().await.unwrap();
+    assert_eq!(stage.counted().await, [1, 0, 0]);
+}
+
 /// Security F4, side by side because each waits for a lease to lapse.
 #[tokio::test]
 async fn others_take_over_from_a_holder_that_was_killed_or_stopped() {

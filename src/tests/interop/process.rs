@@ -71,6 +71,17 @@ impl Process {
         assert!(sent.is_ok(), "there is no `kill`");
     }
 
+    /// Waits until it has ended of itself; its exit code.
+    pub async fn ended(&mut self) -> Option<i32> {
+        for _ in 0..600 {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the process did not end in 30 s");
+    }
+
     /// Ends it without a word.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
