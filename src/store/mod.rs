@@ -22,7 +22,7 @@ mod conformance;
 use async_trait::async_trait;
 
 pub use activity::ActivityStore;
-pub use app_credential::{AppCredentialStore, AppLease, AppLeaseRequest, AppLeasing, NewAppCredential};
+pub use app_credential::{AppCredentialStore, NewAppCredential};
 pub use confirm::{ConfirmStore, Unconfirmed};
 pub use connection::{
     ChangedConnection, ConnectionChange, ConnectionStore, CredentialChange, Imported, ImportedConnection,
@@ -38,8 +38,8 @@ pub use event::{
 };
 pub use integration::{IntegrationSave, IntegrationStore, SavedIntegration};
 pub use lease::{
-    DueRefresh, LEASE, LEASE_FARTHEST, Lease, LeaseRequest, LeaseStore, Leasing, LiveConnection,
-    RefreshedCredential,
+    DueRefresh, LEASE, Lease, LeaseRequest, LeaseStore, Leasing, LiveConnection, RefreshedCredential,
+    Renewable, is_held,
 };
 pub use record::{
     ApplyPlan, ApplyReport, AttemptFilter, CompletedAttempt, ConnectionFilter, ConnectionSearch,
