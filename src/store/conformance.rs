@@ -21,8 +21,9 @@ use super::*;
 use crate::{
     clock::{Entropy, SystemEntropy},
     model::{
-        Account, AttemptState, Choice, ConnectionState, Customer, CustomerId, DisconnectReason, FailureKey,
-        Handle, IntegrationId, IntegrationSettings, Road, Surface, WorkspaceSettings, YourAppSettings,
+        Account, Aim, AttemptState, Choice, ConnectionState, Customer, CustomerId, DisconnectReason,
+        FailureKey, Handle, IntegrationId, IntegrationSettings, Road, Surface, WorkspaceSettings,
+        YourAppSettings,
     },
 };
 
@@ -221,6 +222,7 @@ async fn a_session_ends_when_its_time_has_come(store: &dyn Store) {
         surface: Surface::Embed,
         integrations: Some(vec!["hubspot".to_owned()]),
         sealed_parameters: Some(vec![7]),
+        aim: Aim { connection: Some("one".to_owned()), name: None },
         expires_at: at(100),
     };
     store.add_session(&session, at(0)).await.unwrap();
@@ -229,7 +231,7 @@ async fn a_session_ends_when_its_time_has_come(store: &dyn Store) {
 
     assert_eq!(live.surface, Surface::Embed);
     assert!(live.sees("hubspot") && !live.sees("github"));
-    assert_eq!(live.sealed_parameters, Some(vec![7]));
+    assert_eq!((live.sealed_parameters, live.aim), (Some(vec![7]), session.aim));
     assert!(store.session(session.hash, at(100)).await.unwrap().is_none());
     assert!(store.session(handle().hash(), at(1)).await.unwrap().is_none());
     assert_eq!(store.sweep(at(100)).await.unwrap(), 1);
