@@ -137,6 +137,9 @@ impl Engine {
             allow_without_exp: settings.allow_tokens_without_exp,
         };
         let claims = jwt::verify(token, &workspace.keys, &rules, self.now()).map_err(SessionRefusal::from)?;
+        if let Some(row) = &claims.signed_by {
+            self.note_key(row);
+        }
         Ok((workspace, claims))
     }
 

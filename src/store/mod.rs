@@ -15,6 +15,7 @@ mod record;
 mod sqlite;
 mod upkeep;
 mod workspace;
+mod workspace_key;
 
 #[cfg(test)]
 mod conformance;
@@ -49,6 +50,7 @@ pub use record::{
 pub use sqlite::SqliteStore;
 pub use upkeep::UpkeepStore;
 pub use workspace::{WorkspaceStore, WorkspaceUpdate};
+pub use workspace_key::{KeyRecord, KeyStore, NewKey, Retiring};
 
 use crate::model::{
     Actor, Attempt, AttemptId, AttemptRequest, Connection, ConnectionId, Failure, HandleHash, Scope, Session,
@@ -93,6 +95,7 @@ pub trait Store:
     + ConnectionStore
     + CustomerStore
     + IntegrationStore
+    + KeyStore
     + LeaseStore
     + EventStore
     + OutboxStore

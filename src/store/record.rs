@@ -104,6 +104,8 @@ pub struct StoredKey {
     pub id: String,
     /// The key.
     pub key: KeyPlan,
+    /// When it ends, or ended.
+    pub retires_at: Option<Timestamp>,
 }
 
 /// A stored integration.

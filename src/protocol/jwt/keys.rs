@@ -146,7 +146,8 @@ impl PublicKey {
         self.row.as_deref()
     }
 
-    pub(super) fn counts(&self, now: Timestamp) -> bool {
+    /// Whether it is believed at `now`.
+    pub fn counts(&self, now: Timestamp) -> bool {
         self.retires_at.is_none_or(|end| now < end)
     }
 

@@ -24,6 +24,7 @@ mod session;
 mod upkeep;
 mod webhook;
 mod workspace;
+mod workspace_key;
 
 use std::{path::Path, time::Duration};
 
