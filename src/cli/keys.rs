@@ -1,6 +1,6 @@
 //! `hitchpost workspace keys`: makes, shows and retires what customers' tokens are signed with.
 
-use std::time::Duration;
+use std::{io::Write as _, time::Duration};
 
 use clap::Subcommand;
 
@@ -42,7 +42,7 @@ pub(super) enum Keys {
         #[arg(long)]
         workspace: String,
         /// Name of the key, for the header of tokens: 1 to 64 letters, digits, `-`, `.`, `_`
-        /// [default: the day and six digits]
+        /// [default: the day and six hexadecimal digits]
         #[arg(long, value_name = "NAME")]
         kid: Option<String>,
     },
@@ -111,7 +111,11 @@ fn minute(at: Timestamp) -> String {
 
 async fn new(engine: &Engine, workspace: &str, kid: Option<&str>) -> Result<(), StartError> {
     let made = engine.make_key(workspace, kid).await.map_err(|error| unfit(error, workspace))?;
-    say(&mut std::io::stdout(), made.private_key.expose().trim_end());
+    if let Err(error) = print(made.private_key.expose()) {
+        // Nobody has it: it must not look like a key that is in use.
+        engine.retire_key(workspace, &made.kid, Duration::ZERO).await?;
+        return Err(error.into());
+    }
     let mut aside = std::io::stderr();
     say(&mut aside, &format!("key {} of workspace {workspace} counts from now on", made.kid));
     say(
@@ -124,6 +128,12 @@ async fn new(engine: &Engine, workspace: &str, kid: Option<&str>) -> Result<(), 
         &format!("claims: \"iss\": \"{workspace}\", or \"workspace_id\": \"{}\"", made.workspace),
     );
     Ok(())
+}
+
+fn print(key: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout();
+    out.write_all(key.as_bytes())?;
+    out.flush()
 }
 
 async fn retire(engine: &Engine, workspace: &str, kid: &str, after: Duration) -> Result<(), StartError> {

@@ -16,8 +16,13 @@ const SECRET: &str = "acme-secret-0123456789abcdef-0123456789";
 
 /// The command on the database of a running server.
 fn keys(app: &TestApp, arguments: &[&str]) -> Output {
+    command(app, arguments).output().unwrap()
+}
+
+fn command(app: &TestApp, arguments: &[&str]) -> Command {
     let database = format!("sqlite:{}", app.folder.join("test.db").display());
-    Command::new(env!("CARGO_BIN_EXE_hitchpost"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hitchpost"));
+    command
         .current_dir(&app.folder)
         .args(["workspace", "keys"])
         .args(arguments)
@@ -25,9 +30,8 @@ fn keys(app: &TestApp, arguments: &[&str]) -> Output {
         .env_remove("HITCHPOST_ENCRYPTION_KEYS")
         .env_remove("HITCHPOST_PUBLIC_URL")
         .env("HITCHPOST_LISTEN", "127.0.0.1:0")
-        .env("HITCHPOST_DATABASE", database)
-        .output()
-        .unwrap()
+        .env("HITCHPOST_DATABASE", database);
+    command
 }
 
 /// What it printed when all was well: output, and what it said beside.
@@ -101,6 +105,21 @@ async fn a_private_key_is_printed_once_and_kept_nowhere() {
         let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
         assert!(!holds(secret_line) && !holds("PRIVATE KEY"), "{name}");
     }
+}
+
+/// What could not be printed must not look like a key that somebody has.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_private_key_that_cannot_be_printed_counts_for_nothing() {
+    let app = TestApp::new().await;
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+
+    let output = command(&app, &["new", "--workspace", "acme", "--kid", "lost"]).stdout(full).output();
+
+    let said = refused(output.unwrap());
+    assert!(said.contains("No space left"), "{said}");
+    assert!(line(&app, "lost").contains("retired 2"));
+    assert!(public_keys(&app).await.is_empty());
 }
 
 async fn call_backend(app: &TestApp, path: &str) -> Value {

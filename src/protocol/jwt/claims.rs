@@ -70,8 +70,8 @@ impl Claims {
 
 /// Whether the customer is named in Munity's way only.
 fn is_munity(members: &Map<String, Value>) -> bool {
-    let is_there = |claim: &&str| members.get(*claim).is_some_and(Value::is_string);
-    is_there(&"customer_id") && !["id", "tenantKey"].iter().any(|claim| is_there(claim))
+    let is_there = |claim| members.get(claim).is_some_and(Value::is_string);
+    is_there("customer_id") && !is_there("id") && !is_there("tenantKey")
 }
 
 fn customer(members: &Map<String, Value>) -> Result<Option<String>, TokenError> {
