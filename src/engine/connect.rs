@@ -238,8 +238,9 @@ impl Engine {
         };
         match found {
             Ok(found) if is_of(&found) => Ok(Some(found)),
-            // On a page the customer may turn to another app, which the token says nothing about.
-            Ok(_) if request.began == Began::OwnForm => Ok(None),
+            // On a page the customer may turn to another app, which the token says nothing about, and may
+            // have deleted the connection that was there when the page was opened.
+            Ok(_) | Err(EngineError::NotFound(_)) if request.began == Began::OwnForm => Ok(None),
             // Who wanted that one renewed does not want a new one made.
             Ok(_) => Err(EngineError::NotFound("connection")),
             Err(error) => Err(error),

@@ -8,6 +8,7 @@ mod change;
 mod connections;
 mod customers;
 mod events;
+mod keys;
 mod lease;
 mod upkeep;
 
@@ -15,7 +16,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use self::{
     activity::*, app_credentials::*, attempts::*, change::*, connections::*, customers::*, events::*,
-    lease::*, upkeep::*,
+    keys::*, lease::*, upkeep::*,
 };
 use super::*;
 use crate::{
@@ -347,6 +348,9 @@ suite! { sqlite:
     ended_app_credentials_are_told_and_set_anew_they_work,
     a_place_for_the_products_own_tokens_is_made_once,
     settings_of_the_products_api_are_set_and_taken_away,
+    a_key_has_a_name_of_its_own_and_every_process_reads_it,
+    a_key_ends_when_it_was_said_and_not_again,
+    applying_a_file_touches_its_own_keys_alone,
     a_kept_value_is_kept,
     the_oldest_attempts_that_wait_are_dropped,
     an_attempt_that_somebody_answered_is_not_dropped,

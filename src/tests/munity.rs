@@ -239,6 +239,12 @@ async fn on_a_page_the_apps_form_renews_it_and_other_apps_are_connected_as_ever(
     assert_eq!(listed(&app, "c1").await.len(), 3);
     assert_eq!(story(&app, &older).await, ["connection.created", "connection.reconnected"]);
     assert_eq!(story(&app, &newer).await, ["connection.created"]);
+    let path = format!("/connections/{}", older["id"].as_str().unwrap());
+    app.browser().api(Method::DELETE, &path, &self::token(&app, "c1")).await.assert_status(StatusCode::OK);
+    assert_eq!(browser.post("/_actions/connect", &form).await.location(), "/?notice=connected&app=stripe");
+    let stories = (story(&app, &older).await, story(&app, &newer).await);
+    assert_eq!(stories.0.last().unwrap(), "connection.deleted", "what was deleted meanwhile stays so");
+    assert_eq!(stories.1, ["connection.created", "connection.reconnected"]);
 }
 
 /// Acceptance 47 and 53; security J2. The whole table is with `protocol/jwt`.
