@@ -1,5 +1,7 @@
 //! The command line.
 
+mod keys;
+
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
@@ -7,7 +9,7 @@ use url::Url;
 
 use crate::{
     config::{Config, ConfigError, Environment},
-    engine::{Addresses, EngineError},
+    engine::{Addresses, Engine, EngineError},
     http::openapi,
     server::{self, Server, StartError, Surroundings},
     telemetry,
@@ -82,6 +84,9 @@ enum Command {
         #[arg(long, default_value = "1h", value_parser = humantime::parse_duration)]
         expires: Duration,
     },
+    /// What belongs to one workspace
+    #[command(subcommand)]
+    Workspace(keys::Workspace),
 }
 
 /// Runs the command that was given. Errors are one sentence on standard error.
@@ -116,6 +121,12 @@ async fn obey(cli: Cli, environment: &Environment) -> Result<(), StartError> {
         }
         Some(Command::Token { workspace, customer, admin, expires }) => {
             token(cli.config, environment, &workspace, customer.as_deref(), admin, expires).await
+        }
+        Some(Command::Workspace(keys::Workspace::Keys(verb))) => {
+            let engine = opened(cli.config, environment).await?;
+            let done = verb.obey(&engine).await;
+            engine.close().await;
+            done
         }
     }
 }
@@ -154,7 +165,7 @@ async fn apply(file: PathBuf, environment: &Environment) -> Result<(), StartErro
     }
     let mut views = engine.workspaces().await?;
     views.sort_by(|one, other| one.workspace.key.cmp(&other.workspace.key));
-    for workspace in views {
+    for workspace in &views {
         for view in workspace.integrations.iter().filter(|view| !view.integration.hidden) {
             let callback = engine.callback_uri(view);
             say(
@@ -162,6 +173,9 @@ async fn apply(file: PathBuf, environment: &Environment) -> Result<(), StartErro
                 &format!("{}/{}: callback {callback}", workspace.workspace.key, view.integration.key),
             );
         }
+    }
+    for key in engine.keyless_workspaces().await? {
+        say(&mut out, &format!("{key}: {}", server::no_key(&key)));
     }
     let created = (report.workspaces_created, report.integrations_created);
     say(&mut out, &format!("applied: {} new workspaces, {} new integrations", created.0, created.1));
@@ -177,8 +191,6 @@ async fn token(
     admin: bool,
     expires: Duration,
 ) -> Result<(), StartError> {
-    let config = Config::load(file.as_deref(), environment)?;
-    let database = &config.server.database.path;
     let fits = |id: &str| (1..=CUSTOMER_MAX).contains(&id.len()) && !id.chars().any(char::is_control);
     if !customer.is_none_or(fits) {
         return Err(refused(
@@ -186,24 +198,37 @@ async fn token(
             format!("an id has 1 to {CUSTOMER_MAX} bytes and no control characters"),
         ));
     }
+    let engine = opened(file, environment).await?;
+    let token =
+        engine.test_token(workspace, customer, admin, expires).await.map_err(|error| match error {
+            EngineError::NotFound("workspace") => no_workspace(workspace),
+            EngineError::NotFound(_) => {
+                refused("--workspace", format!("`{workspace}` has no secret to sign with"))
+            }
+            EngineError::Session(refusal) => refused("--expires", refusal.to_string()),
+            other => other.into(),
+        })?;
+    say(&mut std::io::stdout(), token.expose());
+    engine.close().await;
+    Ok(())
+}
+
+/// The engine of a database that is there.
+async fn opened(file: Option<PathBuf>, environment: &Environment) -> Result<Engine, StartError> {
+    let config = Config::load(file.as_deref(), environment)?;
+    let database = &config.server.database.path;
     if !database.exists() {
         let reason = "there is no database yet; start the server once, or run `hitchpost apply`";
         return Err(refused(&database.display().to_string(), reason.to_owned()));
     }
-    let engine =
-        server::engine(&config.server, environment, addresses(&config), Surroundings::default()).await?;
-    let token = engine.test_token(workspace, customer, admin, expires).await.map_err(|error| match error {
-        EngineError::NotFound("workspace") => refused(
-            "--workspace",
-            format!("there is no workspace `{workspace}` in the database; `hitchpost apply` makes those of a file"),
-        ),
-        EngineError::NotFound(_) => refused("--workspace", format!("`{workspace}` has no secret to sign with")),
-        EngineError::Session(refusal) => refused("--expires", refusal.to_string()),
-        other => other.into(),
-    })?;
-    say(&mut std::io::stdout(), token.expose());
-    engine.close().await;
-    Ok(())
+    server::engine(&config.server, environment, addresses(&config), Surroundings::default()).await
+}
+
+fn no_workspace(workspace: &str) -> StartError {
+    let reason = format!(
+        "there is no workspace `{workspace}` in the database; `hitchpost apply` makes those of a file"
+    );
+    refused("--workspace", reason)
 }
 
 fn addresses(config: &Config) -> Addresses {

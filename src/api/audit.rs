@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    events::{cursor, listed, page_size},
+    events::{cursor, page_size},
     operation::Caller,
+    query::listed,
 };
 use crate::{
     http::{AppState, Refusal},
@@ -44,7 +45,7 @@ pub(super) async fn list(
         limit: page_size(query.limit.as_deref())?,
     };
     let page = state.engine.audit(&access, &filter).await?;
-    Ok(listed(page.items.iter().map(entry_json).collect(), filter.limit))
+    Ok(listed(page.items.iter().map(entry_json).collect(), filter.limit, "id"))
 }
 
 fn entry_json(entry: &AuditEntry) -> Value {

@@ -11,10 +11,10 @@ use serde_json::{Map, Value, json};
 use super::{
     body::{Body, Member},
     operation::Caller,
-    query::Asked,
+    query::{Asked, listed},
 };
 use crate::{
-    engine::DesiredCustomer,
+    engine::{DesiredCustomer, EngineError},
     http::{AppState, Refusal},
     model::CustomerId,
     store::{CustomerChange, CustomerFilter, CustomerRecord},
@@ -49,23 +49,15 @@ impl FromRequestParts<AppState> for Selected {
 
 /// `{items, cursor?}`, newest first, without archived ones.
 pub(super) async fn list(State(state): State<AppState>, Caller(access): Caller, asked: Asked) -> Answer {
-    let limit = asked.limit()?;
     let filter = CustomerFilter {
         only: None,
         search: asked.text("search"),
         include_archived: asked.flag("includeArchived")?.unwrap_or_default(),
         before: asked.cursor(CustomerId::parse)?,
-        limit: u32::try_from(limit).unwrap_or(u32::MAX),
+        limit: u32::try_from(asked.limit()?).unwrap_or(u32::MAX),
     };
     let page = state.engine.find_customers(&access, &filter).await?;
-    let items: Vec<_> = page.items.iter().map(customer_json).collect();
-    // The public SDKs begin anew when a full page has no cursor, so every full page has one.
-    let last = page.items.last().filter(|_| page.items.len() == limit);
-    let mut answer = json!({ "items": items });
-    if let Some(last) = last {
-        answer["cursor"] = json!(last.customer.id);
-    }
-    Ok(Json(answer))
+    Ok(listed(page.items.iter().map(customer_json).collect(), filter.limit, "id"))
 }
 
 /// Makes a customer.
@@ -81,8 +73,7 @@ pub(super) async fn create(
         fields: body.object("fields")?.flatten().unwrap_or_default(),
         meta: meta(&body)?.flatten(),
     };
-    let made = state.engine.add_customer(&access, desired).await?;
-    Ok((StatusCode::CREATED, Json(customer_json(&made))))
+    Ok((StatusCode::CREATED, shown(state.engine.add_customer(&access, desired).await)?))
 }
 
 /// One customer, archived ones too.
@@ -91,8 +82,7 @@ pub(super) async fn find(
     Caller(access): Caller,
     Selected(selector): Selected,
 ) -> Answer {
-    let found = state.engine.find_customer(&access, &selector).await?;
-    Ok(Json(customer_json(&found)))
+    shown(state.engine.find_customer(&access, &selector).await)
 }
 
 /// Changes what is sent and leaves the rest.
@@ -134,8 +124,7 @@ async fn changed(
 ) -> Answer {
     refuse_credentials(body)?;
     let internal_id = body.text("internalId")?.flatten();
-    let changed = state.engine.change_customer(access, selector, internal_id.as_deref(), change).await?;
-    Ok(Json(customer_json(&changed)))
+    shown(state.engine.change_customer(access, selector, internal_id.as_deref(), change).await)
 }
 
 /// Archives a customer with all their connections.
@@ -144,8 +133,7 @@ pub(super) async fn archive(
     Caller(access): Caller,
     Selected(selector): Selected,
 ) -> Answer {
-    let archived = state.engine.archive_customer(&access, &selector).await?;
-    Ok(Json(customer_json(&archived)))
+    shown(state.engine.archive_customer(&access, &selector).await)
 }
 
 /// Lets an archived customer sign in again.
@@ -154,8 +142,11 @@ pub(super) async fn restore(
     Caller(access): Caller,
     Selected(selector): Selected,
 ) -> Answer {
-    let restored = state.engine.restore_customer(&access, &selector).await?;
-    Ok(Json(customer_json(&restored)))
+    shown(state.engine.restore_customer(&access, &selector).await)
+}
+
+fn shown(done: Result<CustomerRecord, EngineError>) -> Answer {
+    Ok(Json(customer_json(&done?)))
 }
 
 /// A customer on the wire.

@@ -7,7 +7,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{body::Body, limit, operation::Caller};
+use super::{body::Body, limit, operation::Caller, query::listed};
 use crate::{
     http::{AppState, Refusal},
     model::{ConnectionId, Delivery, DeliveryId, DeliveryState, Event, EventId, WebhookId},
@@ -37,14 +37,14 @@ pub(super) async fn list(
         limit: page_size(query.limit.as_deref())?,
     };
     if connection.is_some() && filter.connection.is_none() {
-        return Ok(listed(Vec::new(), filter.limit));
+        return Ok(listed(Vec::new(), filter.limit, "id"));
     }
     let page = state.engine.events(&access, &filter).await?;
     let mut items = Vec::new();
     for event in &page.items {
         items.push(event_json(&state, event).await);
     }
-    Ok(listed(items, filter.limit))
+    Ok(listed(items, filter.limit, "id"))
 }
 
 /// One event.
@@ -76,7 +76,7 @@ pub(super) async fn deliveries_of(
     let event = state.engine.event(&access, &id).await?;
     let filter = DeliveryFilter { event: Some(event.id), ..delivery_filter(&query)? };
     let page = state.engine.deliveries(&access, &filter).await?;
-    Ok(listed(page.items.iter().map(delivery_json).collect(), filter.limit))
+    Ok(listed(page.items.iter().map(delivery_json).collect(), filter.limit, "id"))
 }
 
 /// Deliveries of all events, `{items, cursor?}`, newest first.
@@ -87,7 +87,7 @@ pub(super) async fn deliveries(
 ) -> Result<Json<Value>, Refusal> {
     let filter = delivery_filter(&query)?;
     let page = state.engine.deliveries(&access, &filter).await?;
-    Ok(listed(page.items.iter().map(delivery_json).collect(), filter.limit))
+    Ok(listed(page.items.iter().map(delivery_json).collect(), filter.limit, "id"))
 }
 
 /// Sends an event again: `{webhookId?}`. Answers how many deliveries begin anew.
@@ -173,15 +173,4 @@ pub(super) fn cursor<T>(
 
 pub(super) fn page_size(given: Option<&str>) -> Result<u32, Refusal> {
     Ok(u32::try_from(limit(given)?).unwrap_or(u32::MAX))
-}
-
-/// `{items, cursor?}`: every full page has a cursor, though the page behind it may be empty.
-pub(super) fn listed(items: Vec<Value>, limit: u32) -> Json<Value> {
-    let is_full = u32::try_from(items.len()).is_ok_and(|length| length >= limit);
-    let last = items.last().map(|item| item["id"].clone()).filter(|_| is_full);
-    let mut answer = json!({ "items": items });
-    if let Some(last) = last {
-        answer["cursor"] = last;
-    }
-    Json(answer)
 }

@@ -1,16 +1,18 @@
 //! `/integrations`: listed and read by everybody, made and changed by the backend.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Path, State},
     http::StatusCode,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     body::{Body, Member},
     operation::Caller,
-    query::Asked,
+    query::{Asked, listed},
 };
 use crate::{
     engine::{
@@ -40,13 +42,8 @@ pub(super) async fn list(State(state): State<AppState>, Caller(access): Caller, 
         ..IntegrationQuery::default()
     };
     let page = state.engine.find_integrations(&access, &wanted).await?;
-    let items: Vec<_> = page.items.iter().map(|item| state.integration_json(item)).collect();
-    let mut answer = json!({ "items": items });
-    // On every full page: the SDKs would begin again without one.
-    if let Some(last) = page.items.last().filter(|_| page.items.len() == wanted.limit) {
-        answer["cursor"] = last.view.integration.key.clone().into();
-    }
-    Ok(Json(answer))
+    let items = page.items.iter().map(|item| state.integration_json(item)).collect();
+    Ok(listed(items, u32::try_from(wanted.limit).unwrap_or(u32::MAX), "key"))
 }
 
 /// One integration with its ways to connect and this customer's connection.
@@ -55,8 +52,7 @@ pub(super) async fn find(
     Caller(access): Caller,
     Path(selector): Path<String>,
 ) -> Answer {
-    let summary = state.engine.integration_summary(&access, &selector).await?;
-    Ok(Json(state.integration_whole_json(&summary, &access)))
+    whole_json(&state, &access, &selector).await.map(Json)
 }
 
 /// Makes an integration.
@@ -72,9 +68,8 @@ pub(super) async fn create(
         connector: connector.ok_or_else(missing)?,
         change: change_of(&body, &Value::Null, false)?,
     };
-    let view = state.engine.create_integration(&access, new).await?;
-    let Json(shown) = shown(&state, &access, &view).await?;
-    Ok((StatusCode::CREATED, Json(shown)))
+    let made = state.engine.create_integration(&access, new).await;
+    Ok((StatusCode::CREATED, shown(&state, &access, made).await?))
 }
 
 /// Changes what is sent and leaves the rest. A member that cannot be changed is refused.
@@ -84,14 +79,13 @@ pub(super) async fn patch(
     Path(selector): Path<String>,
     body: Body,
 ) -> Answer {
-    let before = before(&state, &access, &selector).await?;
+    let before = whole_json(&state, &access, &selector).await?;
     body.admit(&WRITABLE, &before)?;
     if let Some(given) = body.object("parameters")?.flatten() {
         Body::within("parameters", given).admit(&PARAMETERS, &before["parameters"])?;
     }
     let change = change_of(&body, &before, false)?;
-    let view = state.engine.change_integration(&access, &selector, &change).await?;
-    shown(&state, &access, &view).await
+    shown(&state, &access, state.engine.change_integration(&access, &selector, &change).await).await
 }
 
 /// The same for somebody who sends back the whole integration: what cannot be changed is ignored, what is
@@ -103,10 +97,8 @@ pub(super) async fn put(
     Path(selector): Path<String>,
     body: Body,
 ) -> Answer {
-    let before = before(&state, &access, &selector).await?;
-    let change = change_of(&body, &before, true)?;
-    let view = state.engine.change_integration(&access, &selector, &change).await?;
-    shown(&state, &access, &view).await
+    let change = change_of(&body, &whole_json(&state, &access, &selector).await?, true)?;
+    shown(&state, &access, state.engine.change_integration(&access, &selector, &change).await).await
 }
 
 /// Archives; answers with the archived integration, however often.
@@ -115,8 +107,7 @@ pub(super) async fn archive(
     Caller(access): Caller,
     Path(selector): Path<String>,
 ) -> Answer {
-    let view = state.engine.archive_integration(&access, &selector).await?;
-    shown(&state, &access, &view).await
+    shown(&state, &access, state.engine.archive_integration(&access, &selector).await).await
 }
 
 /// Brings an archived integration back.
@@ -125,8 +116,7 @@ pub(super) async fn restore(
     Caller(access): Caller,
     Path(selector): Path<String>,
 ) -> Answer {
-    let view = state.engine.restore_integration(&access, &selector).await?;
-    shown(&state, &access, &view).await
+    shown(&state, &access, state.engine.restore_integration(&access, &selector).await).await
 }
 
 /// There is nothing to set up: an integration works as soon as its client is there. Answers as it is.
@@ -134,13 +124,15 @@ pub(super) async fn setup(state: State<AppState>, caller: Caller, selector: Path
     find(state, caller, selector).await
 }
 
-async fn before(state: &AppState, access: &Access, selector: &str) -> Result<Value, Refusal> {
+/// An integration as the caller sees it.
+async fn whole_json(state: &AppState, access: &Access, selector: &str) -> Result<Value, Refusal> {
     let summary = state.engine.integration_summary(access, selector).await?;
     Ok(state.integration_whole_json(&summary, access))
 }
 
-async fn shown(state: &AppState, access: &Access, view: &IntegrationView) -> Answer {
-    before(state, access, &view.integration.id.to_string()).await.map(Json)
+/// What was made or changed, as it is now.
+async fn shown(state: &AppState, access: &Access, done: Result<Arc<IntegrationView>, EngineError>) -> Answer {
+    whole_json(state, access, &done?.integration.id.to_string()).await.map(Json)
 }
 
 fn change_of(body: &Body, before: &Value, is_whole: bool) -> Result<IntegrationChange, Refusal> {

@@ -4,9 +4,11 @@
 use std::collections::HashMap;
 
 use axum::{
+    Json,
     extract::{FromRequestParts, Query},
     http::{StatusCode, request::Parts},
 };
+use serde_json::{Value, json};
 
 use super::limit;
 use crate::http::{AppState, Refusal};
@@ -63,4 +65,16 @@ impl Asked {
         let message = "`cursor` is none that a page of this list gave; leave it out to begin.";
         read(&cursor).map(Some).ok_or_else(|| Refusal::bad_request("invalid_cursor", message))
     }
+}
+
+/// `{items, cursor?}`: a full page ends with the `cursor` member of its last item. The public SDKs begin
+/// anew when a full page has none, so every one has, though the page behind it may be empty.
+pub(super) fn listed(items: Vec<Value>, limit: u32, cursor: &str) -> Json<Value> {
+    let is_full = u32::try_from(items.len()).is_ok_and(|length| length >= limit);
+    let last = items.last().map(|item| item[cursor].clone()).filter(|_| is_full);
+    let mut answer = json!({ "items": items });
+    if let Some(last) = last {
+        answer["cursor"] = last;
+    }
+    Json(answer)
 }

@@ -65,7 +65,9 @@ fn workspace_json(state: &AppState, view: &WorkspaceView) -> Value {
     let workspace = &view.workspace;
     let settings = &workspace.settings;
     let logo = state.assets.picture(settings.theme.logo.as_deref());
-    let public_keys = view.keys.public.iter().map(|key| json!({ "name": key.kid() }));
+    let public_keys = view.keys.public.iter().filter(|key| key.counts(state.engine.clock().now()));
+    let public_keys = public_keys
+        .map(|key| json!({ "name": key.kid(), "publicKey": key.pem(), "retiresAt": key.retires_at() }));
     json!({
         "id": workspace.id,
         "key": workspace.key,

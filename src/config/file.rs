@@ -187,11 +187,6 @@ impl Base<'_> {
             };
             keys.push(DesiredKey::Public { kid: key.kid, pem });
         }
-        if keys.is_empty() {
-            return Err(
-                self.wrong(format!("{place}: give it a `secret` or `public_keys`, or nobody can sign in"))
-            );
-        }
         let id = match section.id {
             Some(id) => {
                 let wrong = || self.wrong(format!("{place}: id: `{id}` is not a UUID"));

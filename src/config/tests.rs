@@ -106,11 +106,6 @@ fn whatever_is_wrong_names_its_place() {
             workspace("name = \"${NOPE}\""),
             "hitchpost.toml: `${NOPE}` is used, but the variable NOPE is not set",
         ),
-        (
-            "nokey",
-            "[[workspace]]\nkey = \"acme\"\n".to_owned(),
-            "hitchpost.toml: workspace `acme`: give it a `secret`",
-        ),
         ("id", workspace("id = \"x\""), "hitchpost.toml: workspace `acme`: id: `x` is not a UUID"),
         ("life", workspace("max_token_lifetime = \"soon\""), "max_token_lifetime: `soon` is not a duration"),
         ("accent", workspace("theme = { accent = \"red\" }"), "theme.accent: `red` is not a colour"),

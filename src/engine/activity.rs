@@ -1,36 +1,72 @@
-//! When connections were last called through: held here and written together, never once per call.
+//! When connections were last called through and keys last seen: held here and written together, never
+//! once per call.
 
-use std::{collections::HashMap, sync::Mutex};
+use std::{collections::HashMap, hash::Hash, sync::Mutex};
 
 use super::{Engine, EngineError};
-use crate::model::{ConnectionId, Timestamp};
+use crate::{
+    model::{ConnectionId, Timestamp},
+    store,
+};
 
-/// Connections called through since the last writing.
+/// What was used since the last writing.
 #[derive(Default)]
-pub(super) struct Activity(Mutex<HashMap<ConnectionId, Timestamp>>);
+pub(super) struct Activity {
+    connections: Noted<ConnectionId>,
+    /// By row id.
+    keys: Noted<String>,
+}
 
 impl Engine {
     /// A call goes through a connection.
     pub(super) fn note_activity(&self, id: ConnectionId) {
-        let now = self.now();
-        self.inner.activity.0.lock().expect("nothing panics while holding it").insert(id, now);
+        self.inner.activity.connections.note(id, self.now());
+    }
+
+    /// A token was signed with a public key.
+    pub(super) fn note_key(&self, row: &str) {
+        self.inner.activity.keys.note(row.to_owned(), self.now());
     }
 
     /// Writes down what was noted. What cannot be written is noted again, unless newer is known by then.
     pub(super) async fn write_activity(&self) -> Result<(), EngineError> {
-        let noted =
-            std::mem::take(&mut *self.inner.activity.0.lock().expect("nothing panics while holding it"));
+        let activity = &self.inner.activity;
+        activity.connections.write(async |pairs| self.store().note_active(pairs).await).await?;
+        activity.keys.write(async |pairs| self.store().note_key_use(pairs).await).await?;
+        Ok(())
+    }
+}
+
+/// The newest time of each.
+struct Noted<K>(Mutex<HashMap<K, Timestamp>>);
+
+impl<K> Default for Noted<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash> Noted<K> {
+    fn note(&self, key: K, at: Timestamp) {
+        self.0.lock().expect("nothing panics while holding it").insert(key, at);
+    }
+
+    async fn write(
+        &self,
+        write: impl AsyncFnOnce(&[(K, Timestamp)]) -> store::Result<()>,
+    ) -> store::Result<()> {
+        let noted = std::mem::take(&mut *self.0.lock().expect("nothing panics while holding it"));
         if noted.is_empty() {
             return Ok(());
         }
         let pairs: Vec<_> = noted.into_iter().collect();
-        let written = self.store().note_active(&pairs).await;
+        let written = write(&pairs).await;
         if written.is_err() {
-            let mut held = self.inner.activity.0.lock().expect("nothing panics while holding it");
-            for (id, at) in pairs {
-                held.entry(id).or_insert(at);
+            let mut held = self.0.lock().expect("nothing panics while holding it");
+            for (key, at) in pairs {
+                held.entry(key).or_insert(at);
             }
         }
-        Ok(written?)
+        written
     }
 }

@@ -11,8 +11,8 @@ use super::{Act, Departure, Engine, EngineError, IntegrationView, Outcome, Works
 use crate::{
     catalog::{connector::AuthOption, input},
     model::{
-        Attempt, AttemptId, AttemptRequest, ConnectionId, ConnectionState, Failure, FailureKey, Handle, Road,
-        Secret, Session, Surface, progress::AttemptSecrets,
+        Attempt, AttemptId, AttemptRequest, Connection, ConnectionId, ConnectionState, Failure, FailureKey,
+        Handle, Road, Secret, Session, Surface, progress::AttemptSecrets,
     },
     store::{NewAttempt, StoreError},
     vault::{Place, Sealed},
@@ -86,10 +86,11 @@ pub(super) struct Course {
 
 impl Engine {
     /// Starts an attempt.
-    pub async fn connect(&self, session: &Session, request: ConnectRequest) -> Result<Next, EngineError> {
+    pub async fn connect(&self, session: &Session, mut request: ConnectRequest) -> Result<Next, EngineError> {
+        request.name = request.name.filter(|name| !name.trim().is_empty()).or(session.aim.name.clone());
         check_sizes(&request)?;
         let workspace = self.workspace(session.workspace).await?;
-        let target = self.target(session, request.connection.as_deref()).await?;
+        let target = self.target(session, &workspace, &request).await?;
         let view = match &target {
             Some(connection) => workspace.by_id(connection.integration),
             None => workspace.integration(&request.integration).filter(|view| !view.integration.hidden),
@@ -125,7 +126,7 @@ impl Engine {
             },
             surface: session.surface,
             auth_option: option.key.clone(),
-            name: request.name.filter(|name| !name.trim().is_empty()),
+            name: request.name,
             allow_multiple: request.allow_multiple,
             target: target.as_ref().map(|target| target.id),
             custom_state: request.custom_state,
@@ -218,16 +219,44 @@ impl Engine {
         }
     }
 
+    /// The connection to renew: the one that is asked for, else the one the token is for.
     async fn target(
         &self,
         session: &Session,
-        connection: Option<&str>,
-    ) -> Result<Option<crate::model::Connection>, EngineError> {
-        let Some(selector) = connection.filter(|selector| !selector.is_empty()) else { return Ok(None) };
+        workspace: &WorkspaceView,
+        request: &ConnectRequest,
+    ) -> Result<Option<Connection>, EngineError> {
+        if let Some(selector) = request.connection.as_deref().filter(|selector| !selector.is_empty()) {
+            return self.renewable(session, selector).await.map(Some);
+        }
+        let Some(selector) = &session.aim.connection else { return Ok(None) };
+        let found = self.renewable(session, selector).await;
+        let is_of = |found: &Connection| {
+            let view = workspace.integration(&request.integration);
+            request.integration.is_empty()
+                || view.is_some_and(|view| view.integration.id == found.integration)
+        };
+        match found {
+            Ok(found) if is_of(&found) => Ok(Some(found)),
+            // On a page the customer may turn to another app, which the token says nothing about, and may
+            // have deleted the connection that was there when the page was opened.
+            Ok(_) | Err(EngineError::NotFound(_)) if request.began == Began::OwnForm => Ok(None),
+            // Who wanted that one renewed does not want a new one made.
+            Ok(_) => Err(EngineError::NotFound("connection")),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A connection of this customer's that can get new credentials.
+    pub(super) async fn renewable(
+        &self,
+        session: &Session,
+        selector: &str,
+    ) -> Result<Connection, EngineError> {
         let id = ConnectionId::parse(selector).ok_or(EngineError::NotFound("connection"))?;
         let found = self.store().connection(session.scope(), id).await?;
         let live = found.filter(|found| !matches!(found.state, ConnectionState::Archived(_)));
-        live.map(Some).ok_or(EngineError::NotFound("connection"))
+        live.ok_or(EngineError::NotFound("connection"))
     }
 
     pub(super) fn seal_secrets(

@@ -100,6 +100,11 @@ impl WorkspaceView {
         self.integrations.iter().find(|view| view.integration.id == id)
     }
 
+    /// Whether any key is there that a token could be signed with.
+    pub fn has_key(&self, now: Timestamp) -> bool {
+        !self.keys.secrets.is_empty() || self.keys.public.iter().any(|key| key.counts(now))
+    }
+
     /// Whether pages from `origin` may frame the embed and receive outcomes.
     pub fn admits(&self, origin: &Origin) -> bool {
         crate::model::redirect::admits(&self.origins, origin)
@@ -280,14 +285,20 @@ impl Engine {
 
     fn keys(&self, workspace: WorkspaceId, stored: &[StoredKey]) -> Result<Keys, EngineError> {
         let mut keys = Keys::default();
-        for StoredKey { id, key } in stored {
+        for StoredKey { id, key, retires_at } in stored {
             match key {
                 KeyPlan::Secret { sealed, .. } => {
                     let opened = self.vault().open(secret_place(workspace, id), &Sealed(sealed.clone()))?;
                     keys.secrets.push(Secret::new(opened.expose().clone()));
                 }
                 KeyPlan::Public { kid, pem } => match PublicKey::from_pem(kid.clone(), pem) {
-                    Ok(key) => keys.public.push(key),
+                    Ok(key) => {
+                        let key = key.of_row(id);
+                        keys.public.push(match retires_at {
+                            Some(end) => key.retiring(*end),
+                            None => key,
+                        });
+                    }
                     Err(error) => {
                         tracing::warn!(workspace.id = %workspace, %error, "A public key is left out");
                     }

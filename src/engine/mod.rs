@@ -25,6 +25,7 @@ mod health;
 mod hot;
 mod import;
 mod integrations;
+mod keys;
 mod limits;
 mod links;
 mod list;
@@ -73,6 +74,7 @@ pub use find::{
 pub use health::{KEY_CHECK, KEY_CHECK_PLACE};
 pub use import::{GivenCredentials, Import};
 pub use integrations::{IntegrationChange, NewIntegration, ParametersGiven};
+pub use keys::{KeyView, MadeKey};
 pub use limits::{Act, Limits, Rate, Rates, network};
 pub use links::{DesiredLink, Link};
 pub use list::{ConnectionPage, ConnectionQuery};

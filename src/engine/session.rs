@@ -9,7 +9,8 @@ use std::{
 use super::{Act, Engine, EngineError, SessionRefusal, WorkspaceView, tokens::Checked, trace};
 use crate::{
     model::{
-        Access, Customer, CustomerId, Handle, HandleHash, Secret, Session, Surface, Timestamp, WorkspaceId,
+        Access, Aim, Customer, CustomerId, Handle, HandleHash, Secret, Session, Surface, Timestamp,
+        WorkspaceId,
     },
     protocol::jwt::{self, Claims, Issuer, Rules, TokenError},
     store::{NewLink, NewSession},
@@ -73,6 +74,7 @@ impl Engine {
             sealed_parameters: signed.map(|signed| self.seal_signed(workspace.workspace.id, signed)),
             is_admin: claims.is_admin,
             integrations: claims.integrations,
+            aim: Aim { connection: claims.integration_id, name: claims.connection_name },
             expires_at: claims.expires_at.unwrap_or(now.plus(PAGE_SESSION_LIFE)),
         })
     }
@@ -135,6 +137,9 @@ impl Engine {
             allow_without_exp: settings.allow_tokens_without_exp,
         };
         let claims = jwt::verify(token, &workspace.keys, &rules, self.now()).map_err(SessionRefusal::from)?;
+        if let Some(row) = &claims.signed_by {
+            self.note_key(row);
+        }
         Ok((workspace, claims))
     }
 
@@ -162,6 +167,10 @@ impl Engine {
         surface: Surface,
     ) -> Result<(Session, Handle), EngineError> {
         let session = self.authenticate(token, surface).await?;
+        // A page is for connecting: one that could not do what its token says does not open.
+        if let Some(connection) = &session.aim.connection {
+            self.renewable(&session, connection).await?;
+        }
         self.remember(session).await
     }
 
@@ -191,6 +200,7 @@ impl Engine {
             surface: Surface::Page,
             integrations: link.integrations,
             sealed_parameters: None,
+            aim: Aim::default(),
             is_admin: false,
             expires_at: now,
         };
@@ -212,6 +222,7 @@ impl Engine {
             surface: session.surface,
             integrations: session.integrations.clone(),
             sealed_parameters: session.sealed_parameters.clone(),
+            aim: session.aim.clone(),
             expires_at: session.expires_at,
         };
         self.store().add_session(&remembered, now).await?;

@@ -39,6 +39,10 @@ pub enum Action {
     IntegrationRestored,
     /// The workspace's settings were changed.
     WorkspaceUpdated,
+    /// A key for its tokens was made.
+    WorkspaceKeyCreated,
+    /// A key for its tokens was retired.
+    WorkspaceKeyRetired,
     /// A configuration file was applied.
     ConfigurationApplied,
     /// A webhook was made.
@@ -57,7 +61,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for documents and tests.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::ConnectionCreated,
         Self::ConnectionUpdated,
         Self::ConnectionReconnected,
@@ -76,6 +80,8 @@ impl Action {
         Self::IntegrationArchived,
         Self::IntegrationRestored,
         Self::WorkspaceUpdated,
+        Self::WorkspaceKeyCreated,
+        Self::WorkspaceKeyRetired,
         Self::ConfigurationApplied,
         Self::WebhookCreated,
         Self::WebhookUpdated,
@@ -106,6 +112,8 @@ impl Action {
             Self::IntegrationArchived => "integration.archived",
             Self::IntegrationRestored => "integration.restored",
             Self::WorkspaceUpdated => "workspace.updated",
+            Self::WorkspaceKeyCreated => "workspace.key_created",
+            Self::WorkspaceKeyRetired => "workspace.key_retired",
             Self::ConfigurationApplied => "workspace.configuration_applied",
             Self::WebhookCreated => "webhook.created",
             Self::WebhookUpdated => "webhook.updated",

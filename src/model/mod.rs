@@ -30,5 +30,5 @@ pub use parameters::Parameters;
 pub use progress::{AttemptSecrets, Parked, Progress};
 pub use secret::{Handle, HandleHash, Secret};
 pub use time::Timestamp;
-pub use workspace::{Customer, Scheme, Scope, Session, Surface, Theme, Workspace, WorkspaceSettings};
+pub use workspace::{Aim, Customer, Scheme, Scope, Session, Surface, Theme, Workspace, WorkspaceSettings};
 pub use your_app::{AppCredential, YourAppSecrets, YourAppSettings};

@@ -131,6 +131,15 @@ pub enum Surface {
     Embed,
 }
 
+/// What a token says of the one connection it is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aim {
+    /// The connection to renew, as the token names it.
+    pub connection: Option<String>,
+    /// What the connection is to be called.
+    pub name: Option<String>,
+}
+
 /// Somebody whose token was checked.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -144,6 +153,8 @@ pub struct Session {
     pub integrations: Option<Vec<String>>,
     /// Connector parameters that the token signed, sealed.
     pub sealed_parameters: Option<Vec<u8>>,
+    /// What the token is for, where it says so.
+    pub aim: Aim,
     /// The token is one of the product's backend (`isAdmin`).
     pub is_admin: bool,
     /// When it ends.

@@ -176,6 +176,9 @@ impl Server {
         };
         configured.map_err(|error| StartError::Configure { file, error })?;
         check_sandbox(&engine, plays).await?;
+        for key in engine.keyless_workspaces().await? {
+            tracing::warn!("Workspace {key}: {}", no_key(&key));
+        }
         let key = engine.sandbox_key();
         let demo_workspace = demo_workspace(&engine).await?.map(|view| view.workspace.key.clone());
         let origin = Origin::of(&public_url).ok_or(EngineError::NotFound("origin of public_url"))?;
@@ -215,6 +218,13 @@ impl Server {
 
 fn on_localhost(address: SocketAddr) -> Url {
     Url::parse(&format!("http://localhost:{}", address.port())).expect("a port makes an address")
+}
+
+/// What to do about a workspace without any key.
+pub fn no_key(workspace: &str) -> String {
+    format!(
+        "nobody can sign in until it has a key; `hitchpost workspace keys new --workspace {workspace}` makes one"
+    )
 }
 
 /// Where this process reaches itself: a wildcard address is reached by loopback.

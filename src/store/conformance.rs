@@ -8,6 +8,7 @@ mod change;
 mod connections;
 mod customers;
 mod events;
+mod keys;
 mod lease;
 mod upkeep;
 
@@ -15,14 +16,15 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use self::{
     activity::*, app_credentials::*, attempts::*, change::*, connections::*, customers::*, events::*,
-    lease::*, upkeep::*,
+    keys::*, lease::*, upkeep::*,
 };
 use super::*;
 use crate::{
     clock::{Entropy, SystemEntropy},
     model::{
-        Account, AttemptState, Choice, ConnectionState, Customer, CustomerId, DisconnectReason, FailureKey,
-        Handle, IntegrationId, IntegrationSettings, Road, Surface, WorkspaceSettings, YourAppSettings,
+        Account, Aim, AttemptState, Choice, ConnectionState, Customer, CustomerId, DisconnectReason,
+        FailureKey, Handle, IntegrationId, IntegrationSettings, Road, Surface, WorkspaceSettings,
+        YourAppSettings,
     },
 };
 
@@ -221,6 +223,7 @@ async fn a_session_ends_when_its_time_has_come(store: &dyn Store) {
         surface: Surface::Embed,
         integrations: Some(vec!["hubspot".to_owned()]),
         sealed_parameters: Some(vec![7]),
+        aim: Aim { connection: Some("one".to_owned()), name: None },
         expires_at: at(100),
     };
     store.add_session(&session, at(0)).await.unwrap();
@@ -229,7 +232,7 @@ async fn a_session_ends_when_its_time_has_come(store: &dyn Store) {
 
     assert_eq!(live.surface, Surface::Embed);
     assert!(live.sees("hubspot") && !live.sees("github"));
-    assert_eq!(live.sealed_parameters, Some(vec![7]));
+    assert_eq!((live.sealed_parameters, live.aim), (Some(vec![7]), session.aim));
     assert!(store.session(session.hash, at(100)).await.unwrap().is_none());
     assert!(store.session(handle().hash(), at(1)).await.unwrap().is_none());
     assert_eq!(store.sweep(at(100)).await.unwrap(), 1);
@@ -345,6 +348,9 @@ suite! { sqlite:
     ended_app_credentials_are_told_and_set_anew_they_work,
     a_place_for_the_products_own_tokens_is_made_once,
     settings_of_the_products_api_are_set_and_taken_away,
+    a_key_has_a_name_of_its_own_and_every_process_reads_it,
+    a_key_ends_when_it_was_said_and_not_again,
+    applying_a_file_touches_its_own_keys_alone,
     a_kept_value_is_kept,
     the_oldest_attempts_that_wait_are_dropped,
     an_attempt_that_somebody_answered_is_not_dropped,

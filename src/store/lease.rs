@@ -1,4 +1,5 @@
-//! The life of a credential: who may renew it right now, and what came of that.
+//! The life of a credential: who may renew it right now, and what came of that. One and the same for
+//! connections and for what opens the product's own API.
 //!
 //! A lease belongs to one process for as long as a renewal can take. Taking it also writes down that the
 //! refresh token is about to leave; whatever its holder writes later counts only while nobody took the
@@ -10,13 +11,19 @@ use async_trait::async_trait;
 
 use super::Result;
 use crate::model::{
-    Connection, ConnectionId, Customer, DisconnectReason, IntegrationId, Scope, StoredCredential, Timestamp,
+    Connection, ConnectionId, Customer, CustomerId, DisconnectReason, IntegrationId, Scope, StoredCredential,
+    Timestamp,
 };
 
 /// How long a lease holds: longer than a whole renewal can take.
 pub const LEASE: Duration = Duration::from_secs(30);
 /// A lease that ends later than this was taken before the clock was set back.
-pub const LEASE_FARTHEST: Duration = Duration::from_secs(60);
+const LEASE_FARTHEST: Duration = Duration::from_secs(60);
+
+/// Whether a lease until then still holds.
+pub fn is_held(until: Option<Timestamp>, now: Timestamp) -> bool {
+    until.is_some_and(|until| until > now && until <= now.plus(LEASE_FARTHEST))
+}
 
 /// A connection with all that a call through it needs.
 #[derive(Clone, Debug)]
@@ -33,13 +40,22 @@ pub struct LiveConnection {
     pub tried_at: Option<Timestamp>,
 }
 
+/// Whose credential is renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewable {
+    /// A connection's.
+    Connection(ConnectionId),
+    /// What opens the product's own API for a customer.
+    YourApp(CustomerId),
+}
+
 /// What a process wants a lease for.
 #[derive(Clone, Copy, Debug)]
 pub struct LeaseRequest<'a> {
     /// What the caller may see.
     pub scope: Scope,
-    /// Which connection.
-    pub connection: ConnectionId,
+    /// Whose credential.
+    pub of: Renewable,
     /// The version to renew.
     pub version: i64,
     /// The process.
@@ -51,13 +67,11 @@ pub struct LeaseRequest<'a> {
 /// The right to renew one version, until somebody else gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// What the holder may see.
-    pub scope: Scope,
-    /// Which connection.
-    pub connection: ConnectionId,
+    /// Whose credential.
+    pub of: Renewable,
     /// The version to renew.
     pub version: i64,
-    /// Grows with every lease of the connection; a write under an older one does not count.
+    /// Grows with every lease of the credential; a write under an older one does not count.
     pub generation: i64,
     /// The version was sent before, and nobody knows what the provider made of it.
     pub is_again: bool,
@@ -70,9 +84,10 @@ pub enum Leasing {
     Taken(Lease),
     /// Somebody else renews.
     Held,
-    /// The version moved on, or the connection is not ready any more.
+    /// The version moved on, or the credential does not work any more.
     Moved,
-    /// The version was sent as often as it may be. It is looked at again when its access token ends.
+    /// The version was sent as often as it may be. A connection is looked at again when its access token
+    /// ends.
     Spent,
 }
 
@@ -93,7 +108,7 @@ pub struct RefreshedCredential {
     pub sealed: Vec<u8>,
     /// When the access token ends.
     pub expires_at: Option<Timestamp>,
-    /// When to renew it ahead of that.
+    /// When to renew a connection's ahead of that; what opens the product's API is renewed when it is used.
     pub refresh_at: Option<Timestamp>,
 }
 
@@ -114,13 +129,13 @@ pub trait LeaseStore {
         renewed: &RefreshedCredential,
         now: Timestamp,
     ) -> Result<bool>;
-    /// Notes a passing failure and lets go of the lease: next try at `retry_at`. `outcome_known` says that
-    /// the provider surely did not take the token, which lifts the written-ahead mark. False when the lease
-    /// no longer counts.
+    /// Notes a passing failure and lets go of the lease: a connection is due again at `retry_at`.
+    /// `outcome_known` says that the provider surely did not take the token, which lifts the written-ahead
+    /// mark. False when the lease no longer counts.
     async fn note_refresh_failure(
         &self,
         lease: &Lease,
-        retry_at: Timestamp,
+        retry_at: Option<Timestamp>,
         outcome_known: bool,
     ) -> Result<bool>;
     /// That version is dead. Whoever says so out of a renewal shows the lease's generation. False when the
@@ -128,7 +143,7 @@ pub trait LeaseStore {
     async fn disconnect(
         &self,
         scope: Scope,
-        id: ConnectionId,
+        of: Renewable,
         version: i64,
         generation: Option<i64>,
         reason: DisconnectReason,

@@ -15,6 +15,7 @@ mod record;
 mod sqlite;
 mod upkeep;
 mod workspace;
+mod workspace_key;
 
 #[cfg(test)]
 mod conformance;
@@ -22,7 +23,7 @@ mod conformance;
 use async_trait::async_trait;
 
 pub use activity::ActivityStore;
-pub use app_credential::{AppCredentialStore, AppLease, AppLeaseRequest, AppLeasing, NewAppCredential};
+pub use app_credential::{AppCredentialStore, NewAppCredential};
 pub use confirm::{ConfirmStore, Unconfirmed};
 pub use connection::{
     ChangedConnection, ConnectionChange, ConnectionStore, CredentialChange, Imported, ImportedConnection,
@@ -38,8 +39,8 @@ pub use event::{
 };
 pub use integration::{IntegrationSave, IntegrationStore, SavedIntegration};
 pub use lease::{
-    DueRefresh, LEASE, LEASE_FARTHEST, Lease, LeaseRequest, LeaseStore, Leasing, LiveConnection,
-    RefreshedCredential,
+    DueRefresh, LEASE, Lease, LeaseRequest, LeaseStore, Leasing, LiveConnection, RefreshedCredential,
+    Renewable, is_held,
 };
 pub use record::{
     ApplyPlan, ApplyReport, AttemptFilter, CompletedAttempt, ConnectionFilter, ConnectionSearch,
@@ -49,6 +50,7 @@ pub use record::{
 pub use sqlite::SqliteStore;
 pub use upkeep::UpkeepStore;
 pub use workspace::{WorkspaceStore, WorkspaceUpdate};
+pub use workspace_key::{KeyRecord, KeyStore, NewKey, Retiring};
 
 use crate::model::{
     Actor, Attempt, AttemptId, AttemptRequest, Connection, ConnectionId, Failure, HandleHash, Scope, Session,
@@ -93,6 +95,7 @@ pub trait Store:
     + ConnectionStore
     + CustomerStore
     + IntegrationStore
+    + KeyStore
     + LeaseStore
     + EventStore
     + OutboxStore

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::WebhookPlan;
 use crate::model::{
-    Account, AttemptId, AttemptRequest, Connection, ConnectionId, Customer, CustomerId, HandleHash,
+    Account, Aim, AttemptId, AttemptRequest, Connection, ConnectionId, Customer, CustomerId, HandleHash,
     Integration, IntegrationId, IntegrationSettings, Scope, Surface, Timestamp, Workspace, WorkspaceId,
     WorkspaceSettings, attempt::AttemptState,
 };
@@ -104,6 +104,8 @@ pub struct StoredKey {
     pub id: String,
     /// The key.
     pub key: KeyPlan,
+    /// When it ends, or ended.
+    pub retires_at: Option<Timestamp>,
 }
 
 /// A stored integration.
@@ -131,6 +133,8 @@ pub struct NewSession {
     pub integrations: Option<Vec<String>>,
     /// Connector parameters that the token signed, sealed.
     pub sealed_parameters: Option<Vec<u8>>,
+    /// What the token is for, where it says so.
+    pub aim: Aim,
     /// When it ends.
     pub expires_at: Timestamp,
 }

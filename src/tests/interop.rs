@@ -6,7 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops with the place and the cause")]
 
-#[path = "app.rs"]
+#[path = "app/mod.rs"]
 #[expect(dead_code, reason = "shared with the black-box tests, which use the rest of it")]
 mod app;
 #[path = "interop/certified.rs"]

@@ -17,6 +17,7 @@ use super::command_line::Folder;
 const README: Doc = Doc(include_str!("../../README.md"));
 const CONNECT: Doc = Doc(include_str!("../../docs/connect.md"));
 const PARAMETERS: Doc = Doc(include_str!("../../docs/connector-parameters.md"));
+const TOKENS: Doc = Doc(include_str!("../../docs/tokens.md"));
 /// Samples that are the whole test suite or the release build themselves.
 const RUN_ELSEWHERE: [&str; 2] = ["cargo run --release\n", "./test\n"];
 /// What samples call the server.
@@ -75,6 +76,7 @@ fn every_sample_has_a_test() {
             PARAMETERS,
             &["connector warehouse.toml", "integration", "claims", "form", "backend", "refused", "refusal"],
         ),
+        (TOKENS, &["workspace-keys", "munity"]),
     ] {
         let ids = doc.ids();
         let mut others = doc.0.to_owned();
@@ -90,6 +92,29 @@ fn every_sample_has_a_test() {
             }
         }
     }
+}
+
+#[test]
+fn a_key_of_the_command_line_signs_munitys_tokens() {
+    let config = "[[workspace]]\nkey = \"acme\"\nid = \"11111111-2222-3333-aaaa-eeeeeeeeeeee\"\n";
+    let desk = Desk::new("tokens", &[("hitchpost.toml", config.to_owned())]);
+    let apply = format!("hitchpost apply hitchpost.toml\n{}", TOKENS.sample("workspace-keys"));
+    let listed = desk.run(&apply, &[]);
+    let mut claims: Value = serde_json::from_str(&TOKENS.sample("munity")).unwrap();
+    claims["exp"] = json!(SystemClock.now().seconds() + 60);
+    let private = jsonwebtoken::EncodingKey::from_rsa_pem(desk.folder.read("acme.pem").as_bytes()).unwrap();
+    let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::RS256);
+    let token = jsonwebtoken::encode(&header, &claims, &private).unwrap();
+    let asked = "serve\nask() { curl --silent -H \"Authorization: Bearer $TOKEN\" \"$@\"; echo; }\n\
+                 ask http://localhost:7080/connections\n\
+                 ask http://localhost:7080/connect --json '{\"integrationKey\": \"jira\"}'\n";
+
+    let said = desk.run(asked, &[("TOKEN", &token)]);
+
+    assert!(listed.lines().any(|line| line.starts_with("2027  RSA")), "{listed}");
+    let answers: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers[0]["items"], json!([]));
+    assert_eq!(answers[1]["data"]["reason"], "not_found", "it renews a connection that is not there");
 }
 
 #[test]

@@ -14,18 +14,18 @@ use crate::{
     },
     model::{Credentials, DisconnectReason, Progress},
     outbound::OutboundError,
-    store::{LEASE_FARTHEST, Lease, LeaseRequest, Leasing},
+    store::{Lease, LeaseRequest, Leasing, Renewable, is_held},
 };
 
 /// A whole renewal; half a lease.
-const DEADLINE: Duration = Duration::from_secs(15);
+pub(in crate::engine) const DEADLINE: Duration = Duration::from_secs(15);
 /// A holder that got round to sending only after this was asleep: somebody else may be at it by now.
 const SEND_WITHIN: Duration = Duration::from_secs(5);
 /// How long one process waits for another: a lease and a little.
-const PATIENCE: Duration = Duration::from_secs(35);
+pub(in crate::engine) const PATIENCE: Duration = Duration::from_secs(35);
 /// Between two looks at what the other one does.
-const LOOK_FIRST: Duration = Duration::from_millis(50);
-const LOOK_LAST: Duration = Duration::from_millis(500);
+pub(in crate::engine) const LOOK_FIRST: Duration = Duration::from_millis(50);
+pub(in crate::engine) const LOOK_LAST: Duration = Duration::from_millis(500);
 /// A refresh token leaves at most twice without any word of what came of it. Providers take a second use
 /// for theft, so the first is tried again once only.
 const MOST_UNREPORTED: u32 = 2;
@@ -35,8 +35,9 @@ impl Engine {
         let (since, mut pause) = (Instant::now(), LOOK_FIRST);
         loop {
             let now = self.now();
-            let is_leased = live.leased_until.is_some_and(|end| end > now && end <= now.plus(LEASE_FARTHEST));
-            if !is_leased && let Some(done) = self.try_to_renew(&live, when).await? {
+            if !is_held(live.leased_until, now)
+                && let Some(done) = self.try_to_renew(&live, when).await?
+            {
                 return Ok(done);
             }
             // Somebody else is at it, or was faster.
@@ -68,10 +69,10 @@ impl Engine {
         }
         let request = LeaseRequest {
             scope: live.scope(),
-            connection: live.connection.id,
+            of: Renewable::Connection(live.connection.id),
             version: live.stored.version,
             owner: &self.inner.flights.owner,
-            most_unreported: is_spent_by_use(&provider, renewal).then_some(MOST_UNREPORTED),
+            most_unreported: most_unreported(&provider, renewal),
         };
         let asked = Instant::now();
         match self.store().take_lease(&request, self.now()).await.map_err(EngineError::from)? {
@@ -101,12 +102,7 @@ impl Engine {
             Err(TokenError::Refused(refusal))
                 if super::outcome::is_final(&refusal, renewal, &provider.option) =>
             {
-                let is_unsure = lease.is_again && renewal == Renewal::RefreshToken;
-                let reason = match is_unsure {
-                    true => DisconnectReason::RefreshOutcomeUnknown,
-                    false => DisconnectReason::GrantRevoked,
-                };
-                Err(self.end(live, Some(&lease), reason).await?)
+                Err(self.end(live, Some(&lease), reason_of_refusal(&lease, renewal)).await?)
             }
             Err(error) => self.wait(live, when, &lease, &error).await,
         }
@@ -137,10 +133,19 @@ impl Engine {
     }
 }
 
-/// Whether sending it once more may cost the grant: a refresh token that the provider may take only once.
-fn is_spent_by_use(provider: &Provider<'_>, renewal: Renewal) -> bool {
+/// How often it may be sent without any word of what came of it. None where sending it once more costs
+/// nothing: all but a refresh token that the provider may take only once.
+pub(in crate::engine) fn most_unreported(provider: &Provider<'_>, renewal: Renewal) -> Option<u32> {
     let rotates = provider.option.refresh.as_ref().and_then(|refresh| refresh.rotates);
-    renewal == Renewal::RefreshToken && rotates != Some(false)
+    (renewal == Renewal::RefreshToken && rotates != Some(false)).then_some(MOST_UNREPORTED)
+}
+
+/// A refusal of what was sent before, unheard, may be our own doing: then the reason blames nobody.
+pub(in crate::engine) fn reason_of_refusal(lease: &Lease, renewal: Renewal) -> DisconnectReason {
+    match lease.is_again && renewal == Renewal::RefreshToken {
+        true => DisconnectReason::RefreshOutcomeUnknown,
+        false => DisconnectReason::GrantRevoked,
+    }
 }
 
 fn out_of_time(provider: &Provider<'_>) -> TokenError {

@@ -14,7 +14,11 @@ use futures_util::{StreamExt as _, future::join_all, stream};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-pub(super) use self::{flight::Flights, outcome::is_final};
+pub(super) use self::{
+    flight::Flights,
+    lease::{DEADLINE, LOOK_FIRST, LOOK_LAST, PATIENCE, most_unreported, reason_of_refusal},
+    outcome::is_final,
+};
 use super::{Engine, EngineError, find::ConnectionView, provider::Provider, provider::Subject};
 use crate::{
     model::{
@@ -26,11 +30,11 @@ use crate::{
 };
 
 /// Life a token must have left to be worth sending upstream.
-const SKEW: Duration = Duration::from_secs(60);
+pub(super) const SKEW: Duration = Duration::from_secs(60);
 /// Life that is enough for one call while somebody else renews.
-const LAST_CALL: Duration = Duration::from_secs(5);
+pub(super) const LAST_CALL: Duration = Duration::from_secs(5);
 /// A 401 renews nothing that was tried to be renewed so short a time ago.
-const REJECTED_EVERY: Duration = Duration::from_secs(60);
+pub(super) const REJECTED_EVERY: Duration = Duration::from_secs(60);
 /// Nor does somebody who asks for it.
 const ASKED_EVERY: Duration = Duration::from_secs(10);
 /// Connections one background pass looks at: in all and of one integration, and how many of those at a time.

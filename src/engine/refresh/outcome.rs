@@ -13,7 +13,7 @@ use crate::{
     },
     model::{DisconnectReason, Progress, Timestamp},
     protocol::token_reply::TokenRefusal,
-    store::{Lease, RefreshedCredential, StoreError},
+    store::{Lease, RefreshedCredential, Renewable, StoreError},
 };
 
 /// First wait after a passing failure; doubles up to the longest.
@@ -67,7 +67,11 @@ impl Engine {
     }
 
     /// Stores what cannot be got a second time, also when the database is not free at once.
-    async fn write_down(&self, lease: &Lease, record: &RefreshedCredential) -> Result<bool, EngineError> {
+    pub(in crate::engine) async fn write_down(
+        &self,
+        lease: &Lease,
+        record: &RefreshedCredential,
+    ) -> Result<bool, EngineError> {
         let mut tries = 1;
         loop {
             match self.store().store_refreshed(lease, record, self.now()).await {
@@ -96,7 +100,7 @@ impl Engine {
             "Could not renew the credential of {id} yet",
         );
         self.metrics().refreshed("transient");
-        let noted = self.store().note_refresh_failure(lease, retry_at, error.outcome_is_known()).await;
+        let noted = self.store().note_refresh_failure(lease, Some(retry_at), error.outcome_is_known()).await;
         self.connection_changed(&live.connection);
         let noted = noted.map_err(EngineError::from)?;
         let live = self.live_now(live.scope(), id).await?;
@@ -132,7 +136,8 @@ impl Engine {
     ) -> Result<RefreshError, EngineError> {
         let (id, version) = (live.connection.id, live.stored.version);
         let generation = lease.map(|lease| lease.generation);
-        let ended = self.store().disconnect(live.scope(), id, version, generation, reason, self.now()).await;
+        let of = Renewable::Connection(id);
+        let ended = self.store().disconnect(live.scope(), of, version, generation, reason, self.now()).await;
         self.connection_changed(&live.connection);
         if ended? {
             self.metrics().refreshed(reason.as_str());

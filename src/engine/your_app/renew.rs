@@ -21,36 +21,22 @@ use crate::{
         Engine, EngineError, WorkspaceView,
         oauth::{Renewal, TokenError},
         provider::{Provider, Subject},
-        refresh::is_final,
+        refresh::{
+            DEADLINE, LAST_CALL, LOOK_FIRST, LOOK_LAST, PATIENCE, REJECTED_EVERY, SKEW, is_final,
+            most_unreported, reason_of_refusal,
+        },
         schedule::jittered,
     },
     model::{
-        AppCredential, Credentials, Customer, CustomerId, DisconnectReason, Parameters, Progress, Timestamp,
+        AppCredential, Credentials, Customer, CustomerId, DisconnectReason, Parameters, Progress, Scope,
+        Timestamp,
     },
-    store::{AppLease, AppLeaseRequest, AppLeasing, LEASE_FARTHEST, NewAppCredential, StoreError},
+    store::{Lease, LeaseRequest, Leasing, RefreshedCredential, Renewable, is_held},
 };
 
-/// Life a token must have left to be worth sending.
-const SKEW: Duration = Duration::from_secs(60);
-/// Life that is enough for one call while somebody else renews.
-const LAST_CALL: Duration = Duration::from_secs(5);
-/// A 401 renews nothing that was tried to be renewed so short a time ago.
-const REJECTED_EVERY: Duration = Duration::from_secs(60);
 /// First wait after a passing failure; doubles up to the longest.
 const RETRY_FIRST: Duration = Duration::from_secs(5);
 const RETRY_LONGEST: Duration = Duration::from_secs(2 * 60);
-/// A whole renewal; half a lease.
-const DEADLINE: Duration = Duration::from_secs(15);
-/// How long one process waits for another: a lease and a little.
-const PATIENCE: Duration = Duration::from_secs(35);
-/// Between two looks at what the other one does.
-const LOOK_FIRST: Duration = Duration::from_millis(50);
-const LOOK_LAST: Duration = Duration::from_millis(500);
-/// A refresh token leaves at most twice without any word of what came of it.
-const MOST_UNREPORTED: u32 = 2;
-/// How often an answer is written down when the database is busy or full, and the pause in between.
-const WRITE_TRIES: u32 = 4;
-const WRITE_PAUSE: Duration = Duration::from_secs(1);
 
 /// One lock per customer whose credentials are being renewed; gone when nobody waits.
 #[derive(Default)]
@@ -204,9 +190,8 @@ impl Engine {
             }
             // What somebody is renewing right now is waited for.
             When::Rejected(version) => {
-                let is_leased =
-                    kept.leased_until.is_some_and(|end| end > now && end <= now.plus(LEASE_FARTHEST));
-                kept.version == version && (is_leased || since(REJECTED_EVERY.max(backoff)))
+                kept.version == version
+                    && (is_held(kept.leased_until, now) || since(REJECTED_EVERY.max(backoff)))
             }
         }
     }
@@ -227,22 +212,20 @@ impl Engine {
         };
         let provider = self.app_provider(called, &opened.credentials)?;
         let renewal = Renewal::of(&provider.option, &opened.credentials);
-        let rotates = provider.option.refresh.as_ref().and_then(|refresh| refresh.rotates);
-        let is_spent_by_use = renewal == Renewal::RefreshToken && rotates != Some(false);
-        let request = AppLeaseRequest {
-            workspace,
-            customer,
+        let request = LeaseRequest {
+            scope: scope_of(&kept),
+            of: Renewable::YourApp(customer),
             version: kept.version,
             owner: &self.inner.flights.owner,
-            most_unreported: is_spent_by_use.then_some(MOST_UNREPORTED),
+            most_unreported: most_unreported(&provider, renewal),
         };
-        match self.store().take_app_lease(&request, self.now()).await.map_err(EngineError::from)? {
-            AppLeasing::Taken(lease) => {
+        match self.store().take_lease(&request, self.now()).await.map_err(EngineError::from)? {
+            Leasing::Taken(lease) => {
                 self.send_renewal(&kept, lease, provider, opened.credentials, renewal).await
             }
-            AppLeasing::Held | AppLeasing::Moved => Ok(false),
-            AppLeasing::Spent if when == When::Stale && has_life(&kept, self.now()) => Ok(true),
-            AppLeasing::Spent => {
+            Leasing::Held | Leasing::Moved => Ok(false),
+            Leasing::Spent if when == When::Stale && has_life(&kept, self.now()) => Ok(true),
+            Leasing::Spent => {
                 let reason = DisconnectReason::RefreshOutcomeUnknown;
                 self.end_app(&kept, None, reason).await?;
                 Err(AppCallError::over(reason))
@@ -253,7 +236,7 @@ impl Engine {
     async fn send_renewal(
         &self,
         kept: &AppCredential,
-        lease: AppLease,
+        lease: Lease,
         mut provider: Provider<'_>,
         credentials: Credentials,
         renewal: Renewal,
@@ -264,11 +247,7 @@ impl Engine {
         match sent {
             Ok(Ok(())) => self.keep_app(kept, &lease, progress).await,
             Ok(Err(TokenError::Refused(refusal))) if is_final(&refusal, renewal, &provider.option) => {
-                let is_unsure = lease.is_again && renewal == Renewal::RefreshToken;
-                let reason = match is_unsure {
-                    true => DisconnectReason::RefreshOutcomeUnknown,
-                    false => DisconnectReason::GrantRevoked,
-                };
+                let reason = reason_of_refusal(&lease, renewal);
                 self.end_app(kept, Some(&lease), reason).await?;
                 Err(AppCallError::over(reason))
             }
@@ -277,41 +256,28 @@ impl Engine {
         }
     }
 
-    /// Stores what cannot be got a second time, also when the database is not free at once.
     async fn keep_app(
         &self,
         kept: &AppCredential,
-        lease: &AppLease,
+        lease: &Lease,
         progress: Progress,
     ) -> Result<bool, AppCallError> {
         let mut credentials = progress.credentials;
         rename(&mut credentials);
         let sealed = self.seal_app(kept.workspace, kept.customer, &credentials);
-        let renewed = NewAppCredential { sealed, expires_at: progress.expires_at };
-        let mut tries = 1;
-        loop {
-            match self.store().store_renewed_app(lease, &renewed, self.now()).await {
-                Err(StoreError::Busy | StoreError::Full) if tries < WRITE_TRIES => {
-                    tries += 1;
-                    sleep(WRITE_PAUSE).await;
-                }
-                Err(error) => return Err(EngineError::from(error).into()),
-                // Set anew or erased meanwhile: what there is now counts.
-                Ok(is_kept) => {
-                    if is_kept {
-                        tracing::info!(customer.id = %kept.customer, "Renewed credentials for the product's API");
-                    }
-                    return Ok(true);
-                }
-            }
+        let renewed = RefreshedCredential { sealed, expires_at: progress.expires_at, refresh_at: None };
+        // Set anew or erased meanwhile: what there is now counts.
+        if self.write_down(lease, &renewed).await? {
+            tracing::info!(customer.id = %kept.customer, "Renewed credentials for the product's API");
         }
+        Ok(true)
     }
 
     /// A passing failure: the token at hand is used while it lasts.
     async fn put_off(
         &self,
         kept: &AppCredential,
-        lease: &AppLease,
+        lease: &Lease,
         is_known: bool,
         reason: &str,
     ) -> Result<bool, AppCallError> {
@@ -319,7 +285,7 @@ impl Engine {
             customer.id = %kept.customer, reason,
             "Could not renew the credentials for the product's API yet",
         );
-        self.store().note_app_failure(lease, is_known).await.map_err(EngineError::from)?;
+        self.store().note_refresh_failure(lease, None, is_known).await.map_err(EngineError::from)?;
         if has_life(kept, self.now()) { Ok(true) } else { Err(AppCallError::later()) }
     }
 
@@ -327,12 +293,13 @@ impl Engine {
     async fn end_app(
         &self,
         kept: &AppCredential,
-        lease: Option<&AppLease>,
+        lease: Option<&Lease>,
         reason: DisconnectReason,
     ) -> Result<(), EngineError> {
-        let ended =
-            self.store().disconnect_app(kept.customer, kept.version, lease, reason, self.now()).await?;
-        if ended {
+        let of = Renewable::YourApp(kept.customer);
+        let generation = lease.map(|lease| lease.generation);
+        let scope = scope_of(kept);
+        if self.store().disconnect(scope, of, kept.version, generation, reason, self.now()).await? {
             tracing::warn!(
                 customer.id = %kept.customer, reason = reason.as_str(),
                 "The credentials for the product's API no longer work",
@@ -344,4 +311,8 @@ impl Engine {
 
 fn has_life(kept: &AppCredential, now: Timestamp) -> bool {
     kept.expires_at.is_none_or(|end| end > now)
+}
+
+fn scope_of(kept: &AppCredential) -> Scope {
+    Scope { workspace: kept.workspace, customer: Some(kept.customer) }
 }

@@ -18,6 +18,9 @@ pub struct Claims {
     pub customer: Option<String>,
     /// The customer's name for the page.
     pub name: Option<String>,
+    /// What the connection is to be called. Munity's `name`: a token that names its customer by
+    /// `customer_id` alone speaks of the integration.
+    pub connection_name: Option<String>,
     /// Stored on the customer.
     pub fields: Option<Map<String, Value>>,
     /// May make workspace-level calls.
@@ -26,12 +29,14 @@ pub struct Claims {
     pub integrations: Option<Vec<String>>,
     /// Connector parameters under the workspace's signature.
     pub connector_parameters: Option<Map<String, Value>>,
-    /// The connection to renew.
+    /// The connection to renew; Munity's word for it.
     pub integration_id: Option<String>,
     /// A test customer.
     pub test: bool,
     /// When the token ends; `None` for tokens without `exp`.
     pub expires_at: Option<Timestamp>,
+    /// The public key that signed, by its owner's name for it.
+    pub signed_by: Option<String>,
 }
 
 impl Claims {
@@ -42,21 +47,31 @@ impl Claims {
     ) -> Result<Self, TokenError> {
         let is_admin = flag(&members, "isAdmin")?;
         let customer = customer(&members)?;
+        let name = text(&members, "name")?.filter(|name| !name.is_empty());
+        let (name, connection_name) = if is_munity(&members) { (None, name) } else { (name, None) };
         if customer.is_none() && !is_admin {
             return Err(TokenError::MissingCustomer);
         }
         Ok(Self {
             customer,
-            name: text(&members, "name")?.filter(|name| !name.is_empty()),
-            integration_id: text(&members, "integration_id")?,
+            name,
+            connection_name,
+            integration_id: text(&members, "integration_id")?.filter(|id| !id.is_empty()),
             integrations: list(&members, "integrations")?,
             test: flag(&members, "test")?,
             fields: object(&mut members, "fields")?,
             connector_parameters: object(&mut members, "connectorParameters")?,
             is_admin,
             expires_at,
+            signed_by: None,
         })
     }
+}
+
+/// Whether the customer is named in Munity's way only.
+fn is_munity(members: &Map<String, Value>) -> bool {
+    let is_there = |claim| members.get(claim).is_some_and(Value::is_string);
+    is_there("customer_id") && !is_there("id") && !is_there("tenantKey")
 }
 
 fn customer(members: &Map<String, Value>) -> Result<Option<String>, TokenError> {

@@ -7,7 +7,7 @@ use aws_lc_rs::signature::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jsonwebtoken::{Algorithm, DecodingKey};
 
-use crate::model::Secret;
+use crate::model::{Secret, Timestamp};
 
 /// Bytes a workspace secret must have: 256 bits.
 pub const MIN_SECRET_BYTES: usize = 32;
@@ -31,8 +31,13 @@ pub struct Keys {
 #[derive(Clone, Debug)]
 pub struct PublicKey {
     kid: Option<String>,
+    /// What its owner calls it, to tell which one signed.
+    row: Option<String>,
+    /// Not believed from then on.
+    retires_at: Option<Timestamp>,
     family: Family,
     key: DecodingKey,
+    pem: String,
 }
 
 /// What a key can check.
@@ -91,18 +96,59 @@ impl PublicKey {
     /// Reads a public key; what it is good for follows from the key itself.
     pub fn from_pem(kid: Option<String>, pem: &str) -> Result<Self, KeyError> {
         let (label, der) = unwrap_pem(pem)?;
-        match label {
+        let read = match label {
             "PUBLIC KEY" => Self::from_spki(kid, &der),
             "RSA PUBLIC KEY" => Self::rsa(kid, &der),
             "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => Err(KeyError::Certificate),
             _ if label.ends_with("PRIVATE KEY") => Err(KeyError::PrivateKey),
             _ => Err(KeyError::Unsupported),
-        }
+        };
+        read.map(|key| Self { pem: pem.trim().to_owned(), ..key })
+    }
+
+    /// The same, not believed from `then` on.
+    pub fn retiring(self, then: Timestamp) -> Self {
+        Self { retires_at: Some(then), ..self }
+    }
+
+    /// The same with its owner's name for it, by which [`super::Claims`] say what signed them.
+    pub fn of_row(self, row: &str) -> Self {
+        Self { row: Some(row.to_owned()), ..self }
     }
 
     /// The name tokens may call it by.
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
+    }
+
+    /// The key as it was registered.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// When it ends, or ended.
+    pub fn retires_at(&self) -> Option<Timestamp> {
+        self.retires_at
+    }
+
+    /// What kind of key it is, in a word or two.
+    pub fn kind(&self) -> &'static str {
+        match self.family {
+            Family::Hmac => "secret",
+            Family::Rsa => "RSA",
+            Family::P256 => "EC P-256",
+            Family::P384 => "EC P-384",
+            Family::Ed25519 => "Ed25519",
+        }
+    }
+
+    pub(super) fn row(&self) -> Option<&str> {
+        self.row.as_deref()
+    }
+
+    /// Whether it is believed at `now`.
+    pub fn counts(&self, now: Timestamp) -> bool {
+        self.retires_at.is_none_or(|end| now < end)
     }
 
     pub(super) fn family(&self) -> Family {
@@ -161,7 +207,7 @@ impl PublicKey {
         make: fn(&[u8]) -> DecodingKey,
     ) -> Result<Self, KeyError> {
         ParsedPublicKey::new(algorithm, bytes).map_err(|_| KeyError::Damaged)?;
-        Ok(Self { kid, family, key: make(bytes) })
+        Ok(Self { kid, row: None, retires_at: None, family, key: make(bytes), pem: String::new() })
     }
 }
 

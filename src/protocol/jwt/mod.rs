@@ -7,6 +7,7 @@
 mod claims;
 mod keys;
 pub mod mint;
+mod pair;
 mod private_key;
 mod sign;
 mod verify;
@@ -20,6 +21,7 @@ mod positive;
 pub use claims::Claims;
 pub use keys::{KeyError, Keys, MIN_SECRET_BYTES, PublicKey, check_secret};
 pub use mint::{MintError, Minting, algorithm_of, client_assertion, mint};
+pub use pair::{Pair, pair};
 pub use sign::sign_hs256;
 pub use verify::{Issuer, Rules, issuer, verify};
 

@@ -96,6 +96,43 @@ fn all_claims_are_read() {
     assert!(claims.is_admin && claims.test);
 }
 
+/// Munity's `name` is the integration's, ours the customer's.
+#[test]
+fn a_name_beside_customer_id_alone_is_the_connections() {
+    let table = [
+        (json!({"id": "42", "name": "Ann"}), (Some("Ann"), None)),
+        (json!({"id": "42", "customer_id": "42", "name": "Ann"}), (Some("Ann"), None)),
+        (json!({"customer_id": "42", "name": "Jira of Ann"}), (None, Some("Jira of Ann"))),
+        (json!({"customer_id": "42", "id": null, "name": "Jira"}), (None, Some("Jira"))),
+        (json!({"customer_id": "42", "name": ""}), (None, None)),
+    ];
+
+    for (mut claims, (name, connection_name)) in table {
+        claims["exp"] = json!(NOW + 10);
+        let read = read(claims.clone()).expect("a good token");
+
+        assert_eq!(read.customer.as_deref(), Some("42"));
+        assert_eq!(
+            (read.name.as_deref(), read.connection_name.as_deref()),
+            (name, connection_name),
+            "{claims}"
+        );
+    }
+}
+
+#[test]
+fn a_token_says_which_key_signed_it_and_a_retired_one_signs_no_more() {
+    let rsa = EncodingKey::from_rsa_pem(include_bytes!("../testdata/rsa.pem")).expect("a test key");
+    let header = Header { kid: Some("old".to_owned()), ..Header::new(Algorithm::RS256) };
+    let token = jsonwebtoken::encode(&header, &json!({"id": "42", "exp": NOW + 60}), &rsa).expect("signed");
+    let old = public(Some("old"), include_str!("../testdata/rsa.pub.pem")).of_row("row 1");
+    let keys = Keys { public: vec![old.retiring(Timestamp::from_seconds(NOW + 1))], ..Keys::default() };
+    let at = |seconds| verify(&token, &keys, &RULES, Timestamp::from_seconds(seconds));
+
+    assert_eq!(at(NOW).map(|claims| claims.signed_by), Ok(Some("row 1".to_owned())));
+    assert_eq!(at(NOW + 1).err(), Some(TokenError::AlgorithmNotAllowed("RS256")));
+}
+
 #[test]
 fn only_an_admin_token_may_leave_the_customer_out() {
     let admin = read(json!({"iss": "acme", "isAdmin": true, "exp": NOW + 10}));

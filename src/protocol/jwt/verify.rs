@@ -64,37 +64,52 @@ pub fn issuer(token: &str) -> Result<Issuer, TokenError> {
 /// `keys` are those of the workspace that [`issuer`] names, so a good signature also proves `iss`.
 pub fn verify(token: &str, keys: &Keys, rules: &Rules, now: Timestamp) -> Result<Claims, TokenError> {
     let wire = Wire::cut(token)?;
-    check_signature(&wire, &wire.header()?, keys)?;
+    let signed_by = check_signature(&wire, &wire.header()?, keys, now)?;
     let members = wire.claims()?;
     let expires_at = check_times(&members, rules, now)?;
-    Claims::read(members, expires_at)
+    Ok(Claims { signed_by, ..Claims::read(members, expires_at)? })
 }
 
-fn check_signature(wire: &Wire<'_>, header: &Header, keys: &Keys) -> Result<(), TokenError> {
+/// The public key that signed, by its owner's name for it.
+fn check_signature(
+    wire: &Wire<'_>,
+    header: &Header,
+    keys: &Keys,
+    now: Timestamp,
+) -> Result<Option<String>, TokenError> {
     let (family, algorithm, name) = Family::of(&header.alg).ok_or(TokenError::UnsupportedAlgorithm)?;
-    let candidates = candidates(keys, family);
+    let candidates = candidates(keys, family, now);
     if candidates.is_empty() {
         return Err(TokenError::AlgorithmNotAllowed(name));
     }
     let mut tried = candidates
         .iter()
-        .filter(|(kid, _)| header.kid.is_none() || *kid == header.kid.as_deref())
-        .map(|(_, key)| is_signed(wire, key, algorithm))
+        .filter(|candidate| header.kid.is_none() || candidate.kid == header.kid.as_deref())
         .peekable();
     if tried.peek().is_none() {
         return Err(TokenError::UnknownKey);
     }
-    if tried.any(|good| good) { Ok(()) } else { Err(TokenError::BadSignature) }
+    let signed = tried.find(|candidate| is_signed(wire, &candidate.key, algorithm));
+    signed.map(|candidate| candidate.row.map(str::to_owned)).ok_or(TokenError::BadSignature)
 }
 
-/// Keys on file that can check this family. A secret that is too weak or is a PEM never counts.
-fn candidates(keys: &Keys, family: Family) -> Vec<(Option<&str>, DecodingKey)> {
+/// A key that may have signed.
+struct Candidate<'k> {
+    kid: Option<&'k str>,
+    row: Option<&'k str>,
+    key: DecodingKey,
+}
+
+/// Keys on file that can check this family now. A secret that is too weak or is a PEM never counts.
+fn candidates(keys: &Keys, family: Family, now: Timestamp) -> Vec<Candidate<'_>> {
     if family == Family::Hmac {
         let strong = keys.secrets.iter().filter(|secret| check_secret(secret.expose()).is_ok());
-        return strong.map(|secret| (None, DecodingKey::from_secret(secret.expose()))).collect();
+        return strong
+            .map(|secret| Candidate { kid: None, row: None, key: DecodingKey::from_secret(secret.expose()) })
+            .collect();
     }
-    let fitting = keys.public.iter().filter(|key| key.family() == family);
-    fitting.map(|key| (key.kid(), key.decoding_key().clone())).collect()
+    let fitting = keys.public.iter().filter(|key| key.family() == family && key.counts(now));
+    fitting.map(|key| Candidate { kid: key.kid(), row: key.row(), key: key.decoding_key().clone() }).collect()
 }
 
 fn is_signed(wire: &Wire<'_>, key: &DecodingKey, algorithm: Algorithm) -> bool {

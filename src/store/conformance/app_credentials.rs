@@ -26,14 +26,21 @@ async fn set(store: &dyn Store, scope: Scope, sealed: Option<&[u8]>, now: Timest
     store.set_app_credential(scope.workspace, customer, new.as_ref(), Actor::Customer, now).await.unwrap()
 }
 
-fn asked(scope: Scope, version: i64, owner: &'static str) -> AppLeaseRequest<'static> {
-    let customer = scope.customer.unwrap();
-    AppLeaseRequest { workspace: scope.workspace, customer, version, owner, most_unreported: Some(2) }
+fn renewed(sealed: &[u8]) -> RefreshedCredential {
+    RefreshedCredential { sealed: sealed.to_vec(), expires_at: Some(at(3600)), refresh_at: None }
 }
 
-async fn leased(store: &dyn Store, request: &AppLeaseRequest<'_>, now: Timestamp) -> AppLease {
-    match store.take_app_lease(request, now).await.unwrap() {
-        AppLeasing::Taken(lease) => lease,
+fn theirs(scope: Scope) -> Renewable {
+    Renewable::YourApp(scope.customer.unwrap())
+}
+
+fn asked(scope: Scope, version: i64, owner: &'static str) -> LeaseRequest<'static> {
+    LeaseRequest { scope, of: theirs(scope), version, owner, most_unreported: Some(2) }
+}
+
+async fn leased(store: &dyn Store, request: &LeaseRequest<'_>, now: Timestamp) -> Lease {
+    match store.take_lease(request, now).await.unwrap() {
+        Leasing::Taken(lease) => lease,
         other => panic!("the lease is not free: {other:?}"),
     }
 }
@@ -50,8 +57,8 @@ pub(super) async fn app_credentials_are_one_customers_in_one_workspace(store: &d
     assert!(theirs.is_none() && outside.is_none());
     assert!(!set(store, foreign, Some(b"x"), at(1)).await);
     assert!(!set(store, foreign, None, at(1)).await);
-    let request = AppLeaseRequest { workspace: elsewhere, ..asked(scope, 1, ONE) };
-    assert_eq!(store.take_app_lease(&request, at(1)).await.unwrap(), AppLeasing::Moved);
+    let request = LeaseRequest { scope: foreign, ..asked(scope, 1, ONE) };
+    assert_eq!(store.take_lease(&request, at(1)).await.unwrap(), Leasing::Moved);
     assert_eq!(kept(store, scope).await.unwrap().sealed, b"old");
 }
 
@@ -60,11 +67,12 @@ pub(super) async fn app_credentials_that_were_set_anew_are_new_whatever_was_unde
     let before = leased(store, &asked(scope, version, ONE), at(1)).await;
 
     assert!(set(store, scope, Some(b"newer"), at(2)).await);
-    let renewed = store.store_renewed_app(&before, &new(b"renewed"), at(3)).await.unwrap();
+    let is_kept = store.store_refreshed(&before, &renewed(b"renewed"), at(3)).await.unwrap();
     let ended = DisconnectReason::GrantRevoked;
-    let is_ended = store.disconnect_app(before.customer, version, Some(&before), ended, at(3)).await.unwrap();
+    let generation = Some(before.generation);
+    let is_ended = store.disconnect(scope, before.of, version, generation, ended, at(3)).await.unwrap();
 
-    assert_eq!((renewed, is_ended), (false, false));
+    assert_eq!((is_kept, is_ended), (false, false));
     let now = kept(store, scope).await.unwrap();
     assert_eq!((now.sealed.as_slice(), now.tried_at, now.leased_until), (b"newer".as_slice(), None, None));
     assert!(now.version > version);
@@ -80,7 +88,7 @@ pub(super) async fn erased_app_credentials_stay_erased(store: &dyn Store) {
     let again = kept(store, scope).await.unwrap().version;
     leased(store, &asked(scope, again, OTHER), at(4)).await;
 
-    assert!(!store.store_renewed_app(&before, &new(b"late"), at(5)).await.unwrap());
+    assert!(!store.store_refreshed(&before, &renewed(b"late"), at(5)).await.unwrap());
     assert_eq!(kept(store, scope).await.unwrap().sealed, b"again");
 }
 
@@ -88,23 +96,23 @@ pub(super) async fn an_app_lease_is_one_processs_until_it_lapses(store: &dyn Sto
     let (scope, version) = given(store).await;
     let request = asked(scope, version, ONE);
 
-    let asked_for = (0..20).map(|_| store.take_app_lease(&request, at(10)));
+    let asked_for = (0..20).map(|_| store.take_lease(&request, at(10)));
     let got = futures_util::future::join_all(asked_for).await;
-    let taken = got.iter().filter(|leasing| matches!(leasing, Ok(AppLeasing::Taken(_)))).count();
-    let held = store.take_app_lease(&asked(scope, version, OTHER), at(39)).await.unwrap();
-    let asleep = AppLease { customer: scope.customer.unwrap(), version, generation: 1, is_again: false };
+    let taken = got.iter().filter(|leasing| matches!(leasing, Ok(Leasing::Taken(_)))).count();
+    let held = store.take_lease(&asked(scope, version, OTHER), at(39)).await.unwrap();
+    let asleep = Lease { of: theirs(scope), version, generation: 1, is_again: false };
     let awake = leased(store, &asked(scope, version, OTHER), at(40)).await;
 
-    assert_eq!((taken, held, awake.is_again, awake.generation), (1, AppLeasing::Held, true, 2));
-    assert!(!store.store_renewed_app(&asleep, &new(b"late"), at(41)).await.unwrap());
-    assert!(!store.note_app_failure(&asleep, true).await.unwrap());
-    let spent = store.take_app_lease(&asked(scope, version, ONE), at(80)).await.unwrap();
-    assert_eq!(spent, AppLeasing::Spent, "security I4: twice without a word is enough");
-    assert!(store.store_renewed_app(&awake, &new(b"new"), at(81)).await.unwrap());
+    assert_eq!((taken, held, awake.is_again, awake.generation), (1, Leasing::Held, true, 2));
+    assert!(!store.store_refreshed(&asleep, &renewed(b"late"), at(41)).await.unwrap());
+    assert!(!store.note_refresh_failure(&asleep, None, true).await.unwrap());
+    let spent = store.take_lease(&asked(scope, version, ONE), at(80)).await.unwrap();
+    assert_eq!(spent, Leasing::Spent, "security I4: twice without a word is enough");
+    assert!(store.store_refreshed(&awake, &renewed(b"new"), at(81)).await.unwrap());
     let now = kept(store, scope).await.unwrap();
     assert_eq!((now.sealed.as_slice(), now.version), (b"new".as_slice(), version + 1));
-    let gone = store.take_app_lease(&request, at(82)).await.unwrap();
-    assert_eq!(gone, AppLeasing::Moved);
+    let gone = store.take_lease(&request, at(82)).await.unwrap();
+    assert_eq!(gone, Leasing::Moved);
 }
 
 pub(super) async fn a_passing_failure_leaves_app_credentials_ready(store: &dyn Store) {
@@ -112,7 +120,7 @@ pub(super) async fn a_passing_failure_leaves_app_credentials_ready(store: &dyn S
 
     for time in 0..3 {
         let lease = leased(store, &asked(scope, version, ONE), at(time)).await;
-        assert!(store.note_app_failure(&lease, time == 1).await.unwrap(), "a word each time");
+        assert!(store.note_refresh_failure(&lease, None, time == 1).await.unwrap(), "a word each time");
         assert_eq!(lease.is_again, time == 1, "only what may have been taken is sent again");
     }
 
@@ -124,10 +132,10 @@ pub(super) async fn ended_app_credentials_are_told_and_set_anew_they_work(store:
     let (scope, version) = given(store).await;
     let reason = DisconnectReason::GrantRevoked;
     let lease = leased(store, &asked(scope, version, ONE), at(1)).await;
-    let customer = lease.customer;
+    let generation = Some(lease.generation);
 
-    assert!(store.disconnect_app(customer, version, Some(&lease), reason, at(2)).await.unwrap());
-    assert!(!store.disconnect_app(customer, version, None, reason, at(3)).await.unwrap());
+    assert!(store.disconnect(scope, lease.of, version, generation, reason, at(2)).await.unwrap());
+    assert!(!store.disconnect(scope, lease.of, version, None, reason, at(3)).await.unwrap());
     let ended = kept(store, scope).await.unwrap();
     set(store, scope, Some(b"newer"), at(4)).await;
 

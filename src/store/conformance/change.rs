@@ -101,7 +101,7 @@ pub(super) async fn new_credentials_heal_and_belong_to_the_same_account(store: &
     let scope = furnished(store).await;
     let made = connected(store, scope).await;
     let revoked = DisconnectReason::GrantRevoked;
-    assert!(store.disconnect(scope, made.id, 1, None, revoked, at(4)).await.unwrap());
+    assert!(store.disconnect(scope, Renewable::Connection(made.id), 1, None, revoked, at(4)).await.unwrap());
 
     let stale =
         store.change_connection(scope, made.id, &new_credential(7, None), Actor::Backend, at(5)).await;

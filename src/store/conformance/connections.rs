@@ -69,14 +69,16 @@ pub(super) async fn nobody_sees_or_changes_what_is_out_of_scope(store: &dyn Stor
         assert!(store.live(other, mine.id).await.unwrap().is_none());
         let wanted = LeaseRequest {
             scope: other,
-            connection: mine.id,
+            of: Renewable::Connection(mine.id),
             version: 1,
             owner: "somebody",
             most_unreported: None,
         };
         assert_eq!(store.take_lease(&wanted, at(9)).await.unwrap(), Leasing::Moved);
         let revoked = DisconnectReason::GrantRevoked;
-        assert!(!store.disconnect(other, mine.id, 1, None, revoked, at(9)).await.unwrap());
+        assert!(
+            !store.disconnect(other, Renewable::Connection(mine.id), 1, None, revoked, at(9)).await.unwrap()
+        );
         if other.workspace == acme() {
             let taken = completed(store, &connection(other, Replacing::Exactly(mine.id))).await;
             assert!(matches!(taken, CompletedAttempt::TargetGone));

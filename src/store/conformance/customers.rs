@@ -87,6 +87,7 @@ pub(super) async fn archiving_a_customer_ends_all_that_is_theirs(store: &dyn Sto
         surface: Surface::Page,
         integrations: None,
         sealed_parameters: None,
+        aim: Aim::default(),
         expires_at: at(100),
     };
     store.add_session(&session, at(4)).await.unwrap();

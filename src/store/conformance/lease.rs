@@ -6,7 +6,13 @@ const ONE: &str = "one process";
 const OTHER: &str = "another process";
 
 fn request(scope: Scope, connection: &Connection, owner: &'static str) -> LeaseRequest<'static> {
-    LeaseRequest { scope, connection: connection.id, version: 1, owner, most_unreported: Some(2) }
+    LeaseRequest {
+        scope,
+        of: Renewable::Connection(connection.id),
+        version: 1,
+        owner,
+        most_unreported: Some(2),
+    }
 }
 
 async fn taken(store: &dyn Store, request: &LeaseRequest<'_>, now: Timestamp) -> Lease {
@@ -55,8 +61,8 @@ pub(super) async fn a_renewal_replaces_the_version_it_began_from_and_lets_go(sto
     assert_eq!(stored.connection.refresh_at, Some(at(8000)));
     let revoked = DisconnectReason::GrantRevoked;
     assert!(!store.store_refreshed(&lease, &renewed(), at(6)).await.unwrap());
-    assert!(!store.note_refresh_failure(&lease, at(9), true).await.unwrap());
-    assert!(!store.disconnect(scope, mine.id, 1, None, revoked, at(7)).await.unwrap());
+    assert!(!store.note_refresh_failure(&lease, Some(at(9)), true).await.unwrap());
+    assert!(!store.disconnect(scope, Renewable::Connection(mine.id), 1, None, revoked, at(7)).await.unwrap());
     assert_eq!(store.take_lease(&request(scope, &mine, ONE), at(8)).await.unwrap(), Leasing::Moved);
     let next = LeaseRequest { version: 2, ..request(scope, &mine, OTHER) };
     assert!(!taken(store, &next, at(9)).await.is_again, "the new version was never sent");
@@ -71,8 +77,11 @@ pub(super) async fn whoever_lost_its_lease_writes_nothing(store: &dyn Store) {
     let revoked = DisconnectReason::GrantRevoked;
 
     let stored = store.store_refreshed(&asleep, &renewed(), at(60)).await.unwrap();
-    let noted = store.note_refresh_failure(&asleep, at(90), false).await.unwrap();
-    let ended = store.disconnect(scope, mine.id, 1, Some(asleep.generation), revoked, at(60)).await.unwrap();
+    let noted = store.note_refresh_failure(&asleep, Some(at(90)), false).await.unwrap();
+    let ended = store
+        .disconnect(scope, Renewable::Connection(mine.id), 1, Some(asleep.generation), revoked, at(60))
+        .await
+        .unwrap();
 
     assert_eq!((stored, noted, ended), (false, false, false));
     let kept = live(store, scope, &mine).await;
@@ -117,11 +126,11 @@ pub(super) async fn a_passing_failure_is_tried_again_later_and_lifts_the_mark_on
 
     for time in [0, 1, 2] {
         let lease = taken(store, &request(scope, &mine, ONE), at(time)).await;
-        assert!(store.note_refresh_failure(&lease, at(4000), false).await.unwrap(), "a word each time");
+        assert!(store.note_refresh_failure(&lease, Some(at(4000)), false).await.unwrap(), "a word each time");
     }
     let unknown = live(store, scope, &mine).await.stored.refresh_sent_version;
     let lease = taken(store, &request(scope, &mine, ONE), at(3)).await;
-    assert!(store.note_refresh_failure(&lease, at(5000), true).await.unwrap());
+    assert!(store.note_refresh_failure(&lease, Some(at(5000)), true).await.unwrap());
     let known = live(store, scope, &mine).await.stored.refresh_sent_version;
 
     assert_eq!((unknown, known), (Some(1), None));
@@ -139,7 +148,12 @@ pub(super) async fn a_disconnected_connection_says_why_and_a_reconnect_heals_it(
     let reason = DisconnectReason::GrantRevoked;
     let lease = taken(store, &request(scope, &mine, ONE), at(4)).await;
 
-    assert!(store.disconnect(scope, mine.id, 1, Some(lease.generation), reason, at(5)).await.unwrap());
+    assert!(
+        store
+            .disconnect(scope, Renewable::Connection(mine.id), 1, Some(lease.generation), reason, at(5))
+            .await
+            .unwrap()
+    );
     let broken = live(store, scope, &mine).await;
     completed(store, &connection(scope, Replacing::Existing)).await;
     let healed = live(store, scope, &mine).await;

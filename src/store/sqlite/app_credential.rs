@@ -1,14 +1,11 @@
-//! What opens the product's own API: kept like a connection's credential, renewed under a lease like one.
+//! What opens the product's own API, and how that is called. Its renewals are in `refresh`.
 
 use async_trait::async_trait;
 use serde_json::{json, to_string};
 use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{
-    super::{
-        AppCredentialStore, AppLease, AppLeaseRequest, AppLeasing, LEASE, LEASE_FARTHEST, NewAppCredential,
-        Result, StoreError,
-    },
+    super::{AppCredentialStore, NewAppCredential, Result, StoreError},
     SqliteStore,
     journal::{Entry, add_event, event_id, note, tell_webhooks},
     row,
@@ -107,135 +104,6 @@ impl AppCredentialStore for SqliteStore {
         Ok(())
     }
 
-    async fn take_app_lease(&self, request: &AppLeaseRequest<'_>, now: Timestamp) -> Result<AppLeasing> {
-        let mut tx = self.writer.begin_with("begin immediate").await?;
-        let found = sqlx::query(
-            "select refresh_until, refresh_generation, refresh_sent_version, refresh_unreported
-             from app_credential
-             where workspace_id = $1
-               and customer_id = $2
-               and credential_version = $3
-               and state = 'ready'",
-        )
-        .bind(request.workspace.to_string())
-        .bind(request.customer.to_string())
-        .bind(request.version)
-        .fetch_optional(&mut *tx)
-        .await?;
-        let Some(found) = found else { return Ok(AppLeasing::Moved) };
-        let until = row::time_option(&found, "refresh_until")?;
-        // One that reaches implausibly far was taken before the clock was set back.
-        if until.is_some_and(|until| until > now && until <= now.plus(LEASE_FARTHEST)) {
-            return Ok(AppLeasing::Held);
-        }
-        let is_again = found.try_get::<Option<i64>, _>("refresh_sent_version")? == Some(request.version);
-        let unreported = if is_again { found.try_get::<u32, _>("refresh_unreported")? } else { 0 };
-        if request.most_unreported.is_some_and(|most| unreported >= most) {
-            return Ok(AppLeasing::Spent);
-        }
-        lease(&mut tx, request, unreported + 1, now).await?;
-        tx.commit().await?;
-        Ok(AppLeasing::Taken(AppLease {
-            customer: request.customer,
-            version: request.version,
-            generation: found.try_get::<i64, _>("refresh_generation")? + 1,
-            is_again,
-        }))
-    }
-
-    async fn store_renewed_app(
-        &self,
-        lease: &AppLease,
-        renewed: &NewAppCredential,
-        now: Timestamp,
-    ) -> Result<bool> {
-        let done = sqlx::query(
-            "update app_credential
-             set sealed_credentials = $4,
-                 credential_version = credential_version + 1,
-                 expires_at = $5,
-                 refresh_owner = null,
-                 refresh_until = null,
-                 refresh_sent_version = null,
-                 refresh_unreported = 0,
-                 retry_attempts = 0,
-                 updated_at = $6
-             where customer_id = $1
-               and credential_version = $2
-               and refresh_generation = $3
-               and refresh_owner is not null
-               and state = 'ready'",
-        )
-        .bind(lease.customer.to_string())
-        .bind(lease.version)
-        .bind(lease.generation)
-        .bind(&renewed.sealed)
-        .bind(renewed.expires_at.map(Timestamp::millis))
-        .bind(now.millis())
-        .execute(&self.writer)
-        .await?;
-        Ok(done.rows_affected() == 1)
-    }
-
-    async fn note_app_failure(&self, lease: &AppLease, outcome_known: bool) -> Result<bool> {
-        let done = sqlx::query(
-            "update app_credential
-             set retry_attempts = retry_attempts + 1,
-                 refresh_owner = null,
-                 refresh_until = null,
-                 refresh_sent_version = case $4 when 1 then null else refresh_sent_version end,
-                 refresh_unreported = 0
-             where customer_id = $1
-               and credential_version = $2
-               and refresh_generation = $3
-               and refresh_owner is not null
-               and state = 'ready'",
-        )
-        .bind(lease.customer.to_string())
-        .bind(lease.version)
-        .bind(lease.generation)
-        .bind(outcome_known)
-        .execute(&self.writer)
-        .await?;
-        Ok(done.rows_affected() == 1)
-    }
-
-    async fn disconnect_app(
-        &self,
-        customer: CustomerId,
-        version: i64,
-        lease: Option<&AppLease>,
-        reason: DisconnectReason,
-        now: Timestamp,
-    ) -> Result<bool> {
-        let mut tx = self.writer.begin_with("begin immediate").await?;
-        let done = sqlx::query(
-            "update app_credential
-             set state = 'disconnected',
-                 reason = $4,
-                 refresh_owner = null,
-                 refresh_until = null,
-                 updated_at = $5
-             where customer_id = $1
-               and credential_version = $2
-               and ($3 is null or (refresh_generation = $3 and refresh_owner is not null))
-               and state = 'ready'",
-        )
-        .bind(customer.to_string())
-        .bind(version)
-        .bind(lease.map(|lease| lease.generation))
-        .bind(reason.as_str())
-        .bind(now.millis())
-        .execute(&mut *tx)
-        .await?;
-        if done.rows_affected() != 1 {
-            return Ok(false);
-        }
-        tell(&mut tx, customer, reason, now).await?;
-        tx.commit().await?;
-        Ok(true)
-    }
-
     async fn set_your_app(
         &self,
         workspace: WorkspaceId,
@@ -325,34 +193,8 @@ async fn erase(
     Ok(done.rows_affected() == 1)
 }
 
-async fn lease(
-    tx: &mut Transaction<'_, Sqlite>,
-    request: &AppLeaseRequest<'_>,
-    unreported: u32,
-    now: Timestamp,
-) -> Result<()> {
-    sqlx::query(
-        "update app_credential
-         set refresh_owner = $2,
-             refresh_until = $3,
-             refresh_generation = refresh_generation + 1,
-             refresh_sent_version = credential_version,
-             refresh_unreported = $4,
-             refresh_tried_at = $5
-         where customer_id = $1",
-    )
-    .bind(request.customer.to_string())
-    .bind(request.owner)
-    .bind(now.plus(LEASE).millis())
-    .bind(unreported)
-    .bind(now.millis())
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
 /// Writes down that a customer's credentials ended: a line of the audit log and an event for webhooks.
-async fn tell(
+pub(super) async fn note_app_ended(
     tx: &mut Transaction<'_, Sqlite>,
     customer: CustomerId,
     reason: DisconnectReason,

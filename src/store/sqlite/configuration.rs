@@ -100,37 +100,48 @@ async fn apply_workspace(
 }
 
 async fn apply_keys(tx: &mut Transaction<'_, Sqlite>, plan: &WorkspacePlan, now: Timestamp) -> Result<()> {
-    sqlx::query("delete from workspace_key where workspace_id = $1 and from_file = 1")
-        .bind(plan.id.to_string())
-        .execute(&mut **tx)
-        .await?;
-    for (number, key) in plan.keys.iter().enumerate() {
+    let ids: Vec<_> = plan.keys.iter().map(|key| key_id(plan, key)).collect();
+    sqlx::query(
+        "delete from workspace_key
+         where workspace_id = $1
+           and from_file = 1
+           and id not in (select value from json_each($2))",
+    )
+    .bind(plan.id.to_string())
+    .bind(to_string(&ids).expect("strings serialize"))
+    .execute(&mut **tx)
+    .await?;
+    for (key, id) in plan.keys.iter().zip(ids) {
+        // One that stays keeps its times.
         let insert = sqlx::query(
             "insert into workspace_key (id, workspace_id, kind, kid, sealed_secret, pem, from_file, created_at)
-             values ($1, $2, $3, $4, $5, $6, 1, $7)",
-        );
+             values ($1, $2, $3, $4, $5, $6, 1, $7)
+             on conflict (id) do update set sealed_secret = excluded.sealed_secret",
+        )
+        .bind(id)
+        .bind(plan.id.to_string());
         let insert = match key {
-            KeyPlan::Secret { id, sealed } => insert
-                .bind(id.clone())
-                .bind(plan.id.to_string())
-                .bind("secret")
-                .bind(None::<String>)
-                .bind(Some(sealed.clone()))
-                .bind(None::<String>),
+            KeyPlan::Secret { sealed, .. } => {
+                insert.bind("secret").bind(None::<String>).bind(Some(sealed.clone())).bind(None::<String>)
+            }
             KeyPlan::Public { kid, pem } => {
-                let name = format!("{}/{number}", plan.id);
-                insert
-                    .bind(Uuid::new_v5(&plan.id.uuid(), name.as_bytes()).to_string())
-                    .bind(plan.id.to_string())
-                    .bind("public")
-                    .bind(kid.clone())
-                    .bind(None::<Vec<u8>>)
-                    .bind(Some(pem.clone()))
+                insert.bind("public").bind(kid.clone()).bind(None::<Vec<u8>>).bind(Some(pem.clone()))
             }
         };
         insert.bind(now.millis()).execute(&mut **tx).await?;
     }
     Ok(())
+}
+
+/// The row of a key of the file: the same as long as the key is.
+fn key_id(plan: &WorkspacePlan, key: &KeyPlan) -> String {
+    match key {
+        KeyPlan::Secret { id, .. } => id.clone(),
+        KeyPlan::Public { kid, pem } => {
+            let name = format!("public/{}/{pem}", kid.as_deref().unwrap_or_default());
+            Uuid::new_v5(&plan.id.uuid(), name.as_bytes()).to_string()
+        }
+    }
 }
 
 async fn apply_integration(
@@ -241,7 +252,7 @@ pub(super) async fn workspace(readers: &Readers, id: WorkspaceId) -> Result<Opti
             .await?;
     let Some(found) = found else { return Ok(None) };
     let keys = sqlx::query(
-        "select id, kind, kid, sealed_secret, pem
+        "select id, kind, kid, sealed_secret, pem, retires_at
          from workspace_key
          where workspace_id = $1
          order by created_at, id",
@@ -279,7 +290,7 @@ fn stored_key(row: &sqlx::sqlite::SqliteRow) -> Result<StoredKey> {
         "secret" => KeyPlan::Secret { id: id.clone(), sealed: row.try_get("sealed_secret")? },
         _ => KeyPlan::Public { kid: row.try_get("kid")?, pem: row.try_get("pem")? },
     };
-    Ok(StoredKey { id, key })
+    Ok(StoredKey { id, key, retires_at: row::time_option(row, "retires_at")? })
 }
 
 fn stored_integration(row: &sqlx::sqlite::SqliteRow, workspace: WorkspaceId) -> Result<StoredIntegration> {

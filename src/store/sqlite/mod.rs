@@ -25,6 +25,7 @@ mod session;
 mod upkeep;
 mod webhook;
 mod workspace;
+mod workspace_key;
 
 use std::{path::Path, time::Duration};
 

@@ -9,13 +9,13 @@ use super::{
     readers::Readers,
     row,
 };
-use crate::model::{HandleHash, Session, Surface, Timestamp};
+use crate::model::{Aim, HandleHash, Session, Surface, Timestamp};
 
 pub(super) async fn add_session(pool: &SqlitePool, session: &NewSession, now: Timestamp) -> Result<()> {
     sqlx::query(
         "insert into page_session (session_hash, workspace_id, customer_id, surface, integrations,
-                                   sealed_parameters, expires_at, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+                                   sealed_parameters, aim, expires_at, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(session.hash.as_bytes().as_slice())
     .bind(session.workspace.to_string())
@@ -26,6 +26,7 @@ pub(super) async fn add_session(pool: &SqlitePool, session: &NewSession, now: Ti
     })
     .bind(session.integrations.as_ref().map(|keys| to_string(keys).expect("strings serialize")))
     .bind(&session.sealed_parameters)
+    .bind((session.aim != Aim::default()).then(|| to_string(&session.aim).expect("texts serialize")))
     .bind(session.expires_at.millis())
     .bind(now.millis())
     .execute(pool)
@@ -35,7 +36,7 @@ pub(super) async fn add_session(pool: &SqlitePool, session: &NewSession, now: Ti
 
 pub(super) async fn session(readers: &Readers, hash: HandleHash, now: Timestamp) -> Result<Option<Session>> {
     let found = sqlx::query(
-        "select s.workspace_id, s.surface, s.integrations, s.sealed_parameters, s.expires_at,
+        "select s.workspace_id, s.surface, s.integrations, s.sealed_parameters, s.aim, s.expires_at,
                 c.id, c.internal_id, c.name, c.fields
          from page_session s
          join customer c on c.id = s.customer_id and c.workspace_id = s.workspace_id
@@ -57,6 +58,7 @@ pub(super) async fn session(readers: &Readers, hash: HandleHash, now: Timestamp)
         },
         integrations: row::json_option(&row, "integrations")?,
         sealed_parameters: row.try_get("sealed_parameters")?,
+        aim: row::json_option(&row, "aim")?.unwrap_or_default(),
         is_admin: false,
         expires_at: row::time(&row, "expires_at")?,
     }))

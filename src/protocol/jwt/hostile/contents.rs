@@ -9,11 +9,11 @@ use serde_json::json;
 use super::*;
 
 /// J4: times.
-pub(super) fn times() -> Vec<Case> {
-    let exp = |exp: &str| with_claims(&GOOD.replace("1800000600", exp));
-    let also = |more: &str| with_claims(&GOOD.replace('}', &format!(",{more}}}")));
+pub(super) fn times(by: &Signer) -> Vec<Case> {
+    let exp = |exp: &str| by.with_claims(&GOOD.replace("1800000600", exp));
+    let also = |more: &str| by.with_claims(&GOOD.replace('}', &format!(",{more}}}")));
     let mut cases = vec![
-        case("no exp", with_claims(r#"{"iss":"acme","id":"42"}"#), "missing_expiry"),
+        case("no exp", by.with_claims(r#"{"iss":"acme","id":"42"}"#), "missing_expiry"),
         case("exp just over", exp("1799999940"), "token_expired"),
         case("exp long ago", exp("1"), "token_expired"),
         case("exp 0", exp("0"), "token_expired"),
@@ -58,15 +58,15 @@ pub(super) fn times() -> Vec<Case> {
 }
 
 /// J5: who it is for.
-pub(super) fn subjects() -> Vec<Case> {
-    let id = |id: &str| with_claims(&GOOD.replace("\"42\"", id));
-    let also = |more: &str| with_claims(&GOOD.replace('}', &format!(",{more}}}")));
+pub(super) fn subjects(by: &Signer) -> Vec<Case> {
+    let id = |id: &str| by.with_claims(&GOOD.replace("\"42\"", id));
+    let also = |more: &str| by.with_claims(&GOOD.replace('}', &format!(",{more}}}")));
     vec![
-        case("no workspace", with_claims(r#"{"id":"42","exp":1800000600}"#), "missing_issuer"),
-        case("iss is a list", with_claims(&GOOD.replace("\"acme\"", r#"["acme"]"#)), "invalid_claim"),
-        case("iss is empty", with_claims(&GOOD.replace("acme", "")), "invalid_claim"),
+        case("no workspace", by.with_claims(r#"{"id":"42","exp":1800000600}"#), "missing_issuer"),
+        case("iss is a list", by.with_claims(&GOOD.replace("\"acme\"", r#"["acme"]"#)), "invalid_claim"),
+        case("iss is empty", by.with_claims(&GOOD.replace("acme", "")), "invalid_claim"),
         case("iss and workspaceKey differ", also(r#""workspaceKey":"rival""#), "conflicting_claims"),
-        case("no customer", with_claims(r#"{"iss":"acme","exp":1800000600}"#), "missing_customer"),
+        case("no customer", by.with_claims(r#"{"iss":"acme","exp":1800000600}"#), "missing_customer"),
         case("id null", id("null"), "missing_customer"),
         case("id empty", id("\"\""), "invalid_claim"),
         case("id is a list", id(r#"["42"]"#), "invalid_claim"),
@@ -97,8 +97,8 @@ pub(super) fn subjects() -> Vec<Case> {
 }
 
 /// J6: sizes and shapes.
-pub(super) fn shapes() -> Vec<Case> {
-    let good = good();
+pub(super) fn shapes(by: &Signer) -> Vec<Case> {
+    let good = by.good();
     let parts: Vec<&str> = good.split('.').collect();
     let (header, claims, signature) = (parts[0], parts[1], parts[2]);
     let flipped = |at: usize| {
@@ -130,7 +130,11 @@ pub(super) fn shapes() -> Vec<Case> {
         case("signature of zeros", format!("{header}.{claims}.{}", b64([0_u8; 32])), "bad_signature"),
         case("signature's twin", twin, "malformed_token"),
         case("signature padded", format!("{good}="), "malformed_token"),
-        case("claims padded", format!("{header}.{}.{signature}", URL_SAFE.encode(GOOD)), "malformed_token"),
+        case(
+            "claims padded",
+            format!("{header}.{}.{signature}", URL_SAFE.encode(by.claims(GOOD))),
+            "malformed_token",
+        ),
         case(
             "claims in the other alphabet",
             format!("{header}.{}.{signature}", STANDARD.encode("{\"a\":\"\u{fb}\u{3e}\u{ff}?~~\"}")),
@@ -153,18 +157,18 @@ pub(super) fn shapes() -> Vec<Case> {
         ),
         case(
             "claims of another token",
-            format!("{header}.{}.{signature}", b64(GOOD.replace("42", "43"))),
+            format!("{header}.{}.{signature}", b64(by.claims(GOOD).replace("42", "43"))),
             "bad_signature",
         ),
-        case("claims are a list", with_claims(r#"[{"iss":"acme"}]"#), "malformed_token"),
-        case("claims are a string", with_claims(r#""acme""#), "malformed_token"),
-        case("claims are empty", with_claims(""), "malformed_token"),
-        case("claims have two objects", with_claims(&format!("{GOOD}{GOOD}")), "malformed_token"),
-        case("claims have a comment", with_claims(&GOOD.replace(',', ",/**/")), "malformed_token"),
-        case("claims have a BOM", with_claims(&format!("\u{feff}{GOOD}")), "malformed_token"),
-        case("claims are a JWT", with_claims(&good), "malformed_token"),
-        case("nests 17 levels", with_claims(&nested(15)), "token_too_deep"),
-        case("nests 1000 levels", with_claims(&nested(1000)), "token_too_deep"),
+        case("claims are a list", by.with_claims(r#"[{"iss":"acme"}]"#), "malformed_token"),
+        case("claims are a string", by.with_claims(r#""acme""#), "malformed_token"),
+        case("claims are empty", by.with_claims(""), "malformed_token"),
+        case("claims have two objects", by.with_claims(&format!("{GOOD}{GOOD}")), "malformed_token"),
+        case("claims have a comment", by.with_claims(&GOOD.replace(',', ",/**/")), "malformed_token"),
+        case("claims have a BOM", by.with_claims(&format!("\u{feff}{GOOD}")), "malformed_token"),
+        case("claims are a JWT", by.with_claims(&good), "malformed_token"),
+        case("nests 17 levels", by.with_claims(&nested(15)), "token_too_deep"),
+        case("nests 1000 levels", by.with_claims(&nested(1000)), "token_too_deep"),
         case(
             "JSON serialization",
             json!({"payload": claims, "protected": header, "signature": signature}).to_string(),
@@ -174,7 +178,7 @@ pub(super) fn shapes() -> Vec<Case> {
     ];
     for bytes in [8 << 10, 16 << 10, 64 << 10, 1 << 20, 10 << 20] {
         let padded =
-            with_claims(&GOOD.replace('}', &format!(r#","fields":{{"a":"{}"}}}}"#, "x".repeat(bytes))));
+            by.with_claims(&GOOD.replace('}', &format!(r#","fields":{{"a":"{}"}}}}"#, "x".repeat(bytes))));
         cases.push(case(format!("{bytes} bytes of fields"), padded, "token_too_large"));
         cases.push(case(format!("{bytes} dots"), ".".repeat(bytes + 1), "token_too_large"));
     }

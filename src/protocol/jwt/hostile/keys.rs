@@ -7,7 +7,7 @@ use serde_json::json;
 use super::*;
 
 /// J1: no algorithm, or one we do not know.
-pub(super) fn algorithms() -> Vec<Case> {
+pub(super) fn algorithms(by: &Signer) -> Vec<Case> {
     let names = [
         "none",
         "None",
@@ -38,22 +38,22 @@ pub(super) fn algorithms() -> Vec<Case> {
     let mut cases = Vec::new();
     for name in names {
         let header = json!({"alg": name, "typ": "JWT"}).to_string();
-        cases.push(case(format!("alg {name:?}, signed"), with_header(&header), "unsupported_algorithm"));
+        cases.push(case(format!("alg {name:?}, signed"), by.with_header(&header), "unsupported_algorithm"));
         cases.push(case(
             format!("alg {name:?}, no signature"),
-            format!("{}.", message(&header, GOOD)),
+            format!("{}.", message(&header, &by.claims(GOOD))),
             "unsupported_algorithm",
         ));
     }
-    cases.push(case("no alg", with_header(r#"{"typ":"JWT"}"#), "unsupported_algorithm"));
-    cases.push(case("empty header", with_header("{}"), "unsupported_algorithm"));
+    cases.push(case("no alg", by.with_header(r#"{"typ":"JWT"}"#), "unsupported_algorithm"));
+    cases.push(case("empty header", by.with_header("{}"), "unsupported_algorithm"));
     for (what, header) in [
         ("null", r#"{"alg":null}"#),
         ("a list", r#"{"alg":["HS256"]}"#),
         ("a number", r#"{"alg":256}"#),
         ("true", r#"{"alg":true}"#),
     ] {
-        cases.push(case(format!("alg is {what}"), with_header(header), "invalid_header"));
+        cases.push(case(format!("alg is {what}"), by.with_header(header), "invalid_header"));
     }
     cases
 }
@@ -112,12 +112,12 @@ pub(super) fn confusions() -> Vec<Case> {
     cases.push(case("another workspace's secret", rival, "bad_signature"));
     cases.push(case(
         "acme's secret for the rival",
-        with_claims(&GOOD.replace("acme", "rival")),
+        BY_SECRET.with_claims(&GOOD.replace("acme", "rival")),
         "bad_signature",
     ));
     cases.push(case(
         "a workspace nobody knows",
-        with_claims(&GOOD.replace("acme", "ghost")),
+        BY_SECRET.with_claims(&GOOD.replace("acme", "ghost")),
         "algorithm_not_allowed",
     ));
     let rs = include_bytes!("../../testdata/rsa.pem");
@@ -190,18 +190,18 @@ pub(super) fn confusions() -> Vec<Case> {
 }
 
 /// J3: headers that point at keys.
-pub(super) fn headers() -> Vec<Case> {
+pub(super) fn headers(by: &Signer) -> Vec<Case> {
     let mut cases = Vec::new();
     for kid in
         ["../../dev/null", "' OR 1=1 --", "/proc/self/environ", "|cat /etc/passwd", "", "R1", "r1\u{0}", "*"]
     {
         let header = json!({"alg": "HS256", "kid": kid}).to_string();
-        let empty = message(&header, GOOD);
-        cases.push(case(format!("kid {kid:?}"), with_header(&header), "unknown_key"));
+        let empty = message(&header, &by.claims(GOOD));
+        cases.push(case(format!("kid {kid:?}"), by.with_header(&header), "unknown_key"));
         cases.push(case(
             format!("kid {kid:?}, keyed with nothing"),
             format!("{empty}.{}", hmac(&empty, b"", Algorithm::HS256)),
-            "unknown_key",
+            if by.algorithm == Algorithm::HS256 { "unknown_key" } else { "algorithm_not_allowed" },
         ));
     }
     let kid =
@@ -211,42 +211,54 @@ pub(super) fn headers() -> Vec<Case> {
     cases.extend([
         case("kid of a key of another family", kid(r#"{"alg":"RS256","kid":"e1"}"#), "unknown_key"),
         case("kid in another case", kid(r#"{"alg":"RS256","kid":"R1"}"#), "unknown_key"),
-        case("kid is a number", with_header(r#"{"alg":"HS256","kid":1}"#), "invalid_header"),
-        case("kid is an object", with_header(r#"{"alg":"HS256","kid":{"$ne":1}}"#), "invalid_header"),
-        case("kid is null", with_header(r#"{"alg":"HS256","kid":null}"#), "invalid_header"),
+        case("kid is a number", by.with_header(r#"{"alg":"HS256","kid":1}"#), "invalid_header"),
+        case("kid is an object", by.with_header(r#"{"alg":"HS256","kid":{"$ne":1}}"#), "invalid_header"),
+        case("kid is null", by.with_header(r#"{"alg":"HS256","kid":null}"#), "invalid_header"),
         case(
             "kid is huge",
-            with_header(&json!({"alg":"HS256","kid":"k".repeat(257)}).to_string()),
+            by.with_header(&json!({"alg":"HS256","kid":"k".repeat(257)}).to_string()),
             "invalid_header",
         ),
         case("self-signed jwk", signed_by(other, Algorithm::RS256, &jwk, &for_rsa()), "forbidden_header"),
-        case("jwk oct", with_header(r#"{"alg":"HS256","jwk":{"kty":"oct","k":""}}"#), "forbidden_header"),
+        case("jwk oct", by.with_header(r#"{"alg":"HS256","jwk":{"kty":"oct","k":""}}"#), "forbidden_header"),
         case(
             "jku",
-            with_header(r#"{"alg":"HS256","jku":"https://evil.example/jwks.json"}"#),
+            by.with_header(r#"{"alg":"HS256","jku":"https://evil.example/jwks.json"}"#),
             "forbidden_header",
         ),
-        case("x5u", with_header(r#"{"alg":"HS256","x5u":"https://evil.example/c.pem"}"#), "forbidden_header"),
-        case("x5c", with_header(r#"{"alg":"HS256","x5c":["MIIB"]}"#), "forbidden_header"),
-        case("zip", with_header(r#"{"alg":"HS256","zip":"DEF"}"#), "forbidden_header"),
-        case("enc", with_header(r#"{"alg":"HS256","enc":"A256GCM"}"#), "forbidden_header"),
-        case("crit unknown", with_header(r#"{"alg":"HS256","crit":["x"],"x":1}"#), "critical_header"),
-        case("crit empty", with_header(r#"{"alg":"HS256","crit":[]}"#), "critical_header"),
-        case("crit null", with_header(r#"{"alg":"HS256","crit":null}"#), "critical_header"),
-        case("b64 false", with_header(r#"{"alg":"HS256","crit":["b64"],"b64":false}"#), "critical_header"),
-        case("b64 without crit", with_header(r#"{"alg":"HS256","b64":false}"#), "critical_header"),
-        case("typ of an access token", with_header(r#"{"alg":"HS256","typ":"at+jwt"}"#), "invalid_header"),
-        case("typ of a logout token", with_header(r#"{"alg":"HS256","typ":"logout+jwt"}"#), "invalid_header"),
-        case("typ is a list", with_header(r#"{"alg":"HS256","typ":["JWT"]}"#), "invalid_header"),
-        case("alg twice", with_header(r#"{"alg":"HS256","alg":"none"}"#), "duplicate_member"),
-        case("alg twice, escaped", with_header(r#"{"alg":"none","\u0061lg":"HS256"}"#), "duplicate_member"),
-        case("header is a list", with_header(r#"["HS256"]"#), "malformed_token"),
-        case("header is a string", with_header(r#""HS256""#), "malformed_token"),
-        case("header has something behind", with_header(r#"{"alg":"HS256"}x"#), "malformed_token"),
-        case("header with a BOM", with_header("\u{feff}{\"alg\":\"HS256\"}"), "malformed_token"),
+        case(
+            "x5u",
+            by.with_header(r#"{"alg":"HS256","x5u":"https://evil.example/c.pem"}"#),
+            "forbidden_header",
+        ),
+        case("x5c", by.with_header(r#"{"alg":"HS256","x5c":["MIIB"]}"#), "forbidden_header"),
+        case("zip", by.with_header(r#"{"alg":"HS256","zip":"DEF"}"#), "forbidden_header"),
+        case("enc", by.with_header(r#"{"alg":"HS256","enc":"A256GCM"}"#), "forbidden_header"),
+        case("crit unknown", by.with_header(r#"{"alg":"HS256","crit":["x"],"x":1}"#), "critical_header"),
+        case("crit empty", by.with_header(r#"{"alg":"HS256","crit":[]}"#), "critical_header"),
+        case("crit null", by.with_header(r#"{"alg":"HS256","crit":null}"#), "critical_header"),
+        case("b64 false", by.with_header(r#"{"alg":"HS256","crit":["b64"],"b64":false}"#), "critical_header"),
+        case("b64 without crit", by.with_header(r#"{"alg":"HS256","b64":false}"#), "critical_header"),
+        case("typ of an access token", by.with_header(r#"{"alg":"HS256","typ":"at+jwt"}"#), "invalid_header"),
+        case(
+            "typ of a logout token",
+            by.with_header(r#"{"alg":"HS256","typ":"logout+jwt"}"#),
+            "invalid_header",
+        ),
+        case("typ is a list", by.with_header(r#"{"alg":"HS256","typ":["JWT"]}"#), "invalid_header"),
+        case("alg twice", by.with_header(r#"{"alg":"HS256","alg":"none"}"#), "duplicate_member"),
+        case(
+            "alg twice, escaped",
+            by.with_header(r#"{"alg":"none","\u0061lg":"HS256"}"#),
+            "duplicate_member",
+        ),
+        case("header is a list", by.with_header(r#"["HS256"]"#), "malformed_token"),
+        case("header is a string", by.with_header(r#""HS256""#), "malformed_token"),
+        case("header has something behind", by.with_header(r#"{"alg":"HS256"}x"#), "malformed_token"),
+        case("header with a BOM", by.with_header("\u{feff}{\"alg\":\"HS256\"}"), "malformed_token"),
         case(
             "header nests",
-            with_header(&format!(r#"{{"alg":"HS256","a":{}{}}}"#, "[".repeat(20), "]".repeat(20))),
+            by.with_header(&format!(r#"{{"alg":"HS256","a":{}{}}}"#, "[".repeat(20), "]".repeat(20))),
             "token_too_deep",
         ),
     ]);
