@@ -240,8 +240,5 @@ async fn events(
     let watch = state.engine.watch(&request_id, session.map(|session| session.scope()));
     let messages = told::messages(state, watch, Wanted::read(query.events.as_deref(), &headers));
     let keep_alive = KeepAlive::new().interval(HEARTBEAT).text("waiting");
-    let mut response = Sse::new(messages).keep_alive(keep_alive).into_response();
-    let any = header::HeaderValue::from_static("*");
-    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
-    Ok(response)
+    Ok(Sse::new(messages).keep_alive(keep_alive).into_response())
 }

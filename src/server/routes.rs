@@ -20,7 +20,7 @@ use tower_http::{
 
 use crate::{
     api, app, connect,
-    http::{AppState, Refusal, assets, headers, limits, limits::AsItCame, metrics, observe},
+    http::{AppState, assets, headers, limits, limits::AsItCame, metrics, observe},
     sandbox::{self, Sandbox},
 };
 
@@ -37,7 +37,7 @@ pub(super) fn router(state: AppState, played: Option<Arc<Sandbox>>) -> Router {
         .route("/metrics", get(metrics::numbers))
         // Browsers ask for it unasked; a workspace's own icon is linked by its pages.
         .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
-        .fallback(async || Refusal::not_found("page"));
+        .fallback(api::absent);
     if played.is_some() {
         router = router.route("/sandbox/embed", get(app::example::embed));
     }
@@ -57,6 +57,7 @@ pub(super) fn layered(router: Router, state: &AppState) -> Router {
         .layer(CatchPanicLayer::custom(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response()))
         .layer(from_fn_with_state(state.clone(), app::refused::layer))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(compressible))
+        .layer(from_fn(api::cors::layer))
         .layer(from_fn(headers::defaults))
         .layer(from_fn_with_state(state.clone(), observe::layer))
 }
