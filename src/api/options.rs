@@ -1,5 +1,7 @@
 //! `POST /connection-options`: the ways to connect, as the SDKs ask for them before they open anything.
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State};
 use serde_json::Value;
 
@@ -7,6 +9,7 @@ use super::{body::Body, operation::Caller};
 use crate::{
     engine::{ConnectionView, EngineError, IntegrationView},
     http::{AppState, Refusal, auth_options::connection_parameters_schema},
+    model::Access,
 };
 
 /// A bare list. The default carries no key: an SDK that was told no key takes the entry without one. For a
@@ -16,21 +19,7 @@ pub(super) async fn list(
     Caller(access): Caller,
     body: Body,
 ) -> Result<Json<Vec<Value>>, Refusal> {
-    let connection = body.text("connectionId")?.flatten();
-    let key = body.text("integrationKey")?.flatten();
-    let selector = body.text("integrationId")?.flatten().or(key);
-    let (view, own) = match (connection, selector) {
-        (Some(connection), _) => {
-            let ConnectionView { connection, view } =
-                state.engine.connection_view(&access, &connection).await?;
-            (view, Some(connection.auth_option))
-        }
-        (None, Some(selector)) => (state.engine.integration(&access, &selector).await?.0, None),
-        (None, None) => {
-            let message = "Which integration: its id or key, or `connectionId`.";
-            return Err(EngineError::invalid("integrationId", message).into());
-        }
-    };
+    let (view, own) = selected(&state, &access, &body).await?;
     let mut options = options(&state, &view, own.as_deref());
     if access.is_backend {
         for option in &mut options {
@@ -38,6 +27,36 @@ pub(super) async fn list(
         }
     }
     Ok(Json(options))
+}
+
+/// What is asked about, and the way that a connection has already.
+async fn selected(
+    state: &AppState,
+    access: &Access,
+    body: &Body,
+) -> Result<(Arc<IntegrationView>, Option<String>), Refusal> {
+    if let Some(connection) = first(body, &["connectionId", "connectionKey"])? {
+        let ConnectionView { connection, view } = state.engine.connection_view(access, &connection).await?;
+        return Ok((view, Some(connection.auth_option)));
+    }
+    if let Some(integration) = first(body, &["integrationId", "integrationKey"])? {
+        return Ok((state.engine.integration(access, &integration).await?.0, None));
+    }
+    let message = "Which integration: its id or key, or `connectionId`, or `connectorId`.";
+    let connector = first(body, &["connectorId", "connectorKey"])?
+        .ok_or_else(|| EngineError::invalid("integrationId", message))?;
+    let workspace = state.engine.workspace(access.workspace).await?;
+    Ok((workspace.of_connector(&connector, |key| access.sees(key))?.clone(), None))
+}
+
+/// The first of these members that is there.
+fn first(body: &Body, names: &[&str]) -> Result<Option<String>, Refusal> {
+    for name in names {
+        if let Some(text) = body.text(name)?.flatten().filter(|text| !text.is_empty()) {
+            return Ok(Some(text));
+        }
+    }
+    Ok(None)
 }
 
 fn options(state: &AppState, view: &IntegrationView, own: Option<&str>) -> Vec<Value> {

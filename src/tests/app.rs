@@ -260,9 +260,13 @@ impl Browser {
 
     /// A program's post of JSON.
     pub async fn post_json(&mut self, address: &str, token: &str, body: &Value) -> Page {
+        self.api_json(Method::POST, address, token, body).await
+    }
+
+    pub async fn api_json(&mut self, method: Method, address: &str, token: &str, body: &Value) -> Page {
         let bearer = format!("Bearer {token}");
         let headers = [("accept", "application/json"), ("authorization", bearer.as_str())];
-        self.send_as("application/json", Method::POST, address, &headers, Some(body.to_string())).await
+        self.send_as("application/json", method, address, &headers, Some(body.to_string())).await
     }
 
     /// Asks and reads the headers only: the body may be compressed.

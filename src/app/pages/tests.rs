@@ -144,7 +144,7 @@ fn every_page(shell: &Shell) -> Vec<String> {
         reference: hostile(),
         outcome: Some(hostile()),
         target_origin: Some("https://app.acme.example".to_owned()),
-        close: true,
+        close: Close::Always,
         ..ResultView::default()
     };
     let message = MessageView {

@@ -1,0 +1,341 @@
+// connect() of the vendors' own packages, from a page on another site than ours and the provider's: in a
+// popup, in a hidden frame, in the same window; and the forms that do without any package.
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { test, expect, type Page } from "../support/test.ts";
+import { answer } from "../support/flows.ts";
+import { apiKey } from "../support/secrets.ts";
+import type { Customer } from "../support/server.ts";
+import type { Sites } from "../support/tls.ts";
+import { Table, VENDORS, call, openProduct, press, settled, type Settled } from "../support/vendor-bundle.ts";
+
+const table = new Table();
+test.afterAll(() => table.print("membrane-connect"));
+
+/** Presses the product's button and hands over the window that opens. */
+async function popup(page: Page, pressing: Promise<void>): Promise<Page> {
+  const [opened] = await Promise.all([page.waitForEvent("popup"), pressing]);
+  return opened;
+}
+
+async function backend(sites: Sites, path: string, method: string, body: unknown): Promise<Record<string, string>> {
+  const token = sites.server.token({ id: undefined, isAdmin: true });
+  const answer = await fetch(sites.server.bound + path, {
+    method,
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json", accept: "application/json" },
+    body: JSON.stringify(body),
+  });
+  expect(answer.ok, await answer.clone().text()).toBe(true);
+  return answer.json();
+}
+
+const id = (outcome: Settled) => (outcome.value as { id: string }).id;
+
+for (const vendor of VENDORS) {
+  test.describe(vendor.sdk, () => {
+    let customer: Customer;
+    let open: (page: Page) => Promise<void>;
+    const row = (name: string, check: () => Promise<void>) => table.row(name, vendor.sdk, check);
+
+    test.beforeEach(async ({ sites }) => {
+      customer = sites.server.customer();
+      open = (page) => openProduct(page, sites, vendor, customer);
+    });
+
+    test("in a popup: the promise resolves with the connection, and the popup closes", async ({ page, sites }) => {
+      await open(page);
+      await row("connect({connectorParameters, name}) in a popup", async () => {
+        const given = { name: "By popup", ...(vendor.isNew ? { connectorParameters: { scopes: ["tickets"] } } : {}) };
+        const window = await popup(page, press(page, (client, given) => client.integration("hubspot").connect(given), given));
+        await expect(window).toHaveURL(new RegExp(`^${sites.provider}/sandbox/`));
+        if (vendor.isNew) expect(new URL(window.url()).searchParams.get("scope")).toBe("tickets");
+        const closed = window.waitForEvent("close");
+        await answer(window, { account: "alice" });
+
+        const outcome = await settled(page);
+        await closed;
+        expect(outcome).toMatchObject({ value: { integrationKey: "hubspot", name: "By popup", connected: true } });
+        expect(await customer.connections()).toMatchObject([{ id: id(outcome), connected: true }]);
+      });
+    });
+
+    test("a second connect() renews the connection, and allowMultipleConnections makes another", async ({ page }) => {
+      await open(page);
+      const connect = async (given: object) => {
+        const window = await popup(page, press(page, (client, given) => client.integration("hubspot").connect(given), given));
+        await answer(window);
+        return id(await settled(page));
+      };
+      await row("connect({allowMultipleConnections})", async () => {
+        const first = await connect({ allowMultipleConnections: false });
+        const again = await connect({ allowMultipleConnections: false });
+        const further = await connect({ allowMultipleConnections: true });
+
+        expect(again).toBe(first);
+        expect(further).not.toBe(first);
+        expect((await customer.connections()).length).toBe(2);
+      });
+    });
+
+    test("the customer closes the popup: null, at once", async ({ page }) => {
+      await open(page);
+      await row("popup closed: null", async () => {
+        const window = await popup(page, press(page, (client) => client.integration("hubspot").connect()));
+        await expect(window.getByRole("button", { name: "Allow" })).toBeVisible();
+        await window.close();
+
+        expect(await settled(page)).toEqual({ value: null });
+        expect(await customer.connections()).toEqual([]);
+      });
+    });
+
+    test("the customer declines, or the provider fails: the promise rejects with our words", async ({ page }) => {
+      await open(page);
+      for (const [scenario, key] of [["deny", "access_denied_by_provider"], ["token_500", "provider_unreachable"]] as const) {
+        await row(`${scenario} in a popup: rejects, typed`, async () => {
+          const window = await popup(page, press(page, (client) => client.integration("hubspot").connect()));
+          const closed = window.waitForEvent("close");
+          await answer(window, { scenario });
+
+          const { error } = await settled(page);
+          await closed;
+          expect(error).toMatchObject({ isTyped: true, data: { type: "connection", key } });
+          expect(error?.message).toContain("HubSpot");
+          expect(await customer.connections()).toEqual([]);
+        });
+      }
+    });
+
+    test("a provider that cuts the popup off: null, and the connection is there", async ({ page, sites }) => {
+      await open(page);
+      await row("COOP: null, then in connections.find()", async () => {
+        const window = await popup(page, press(page, (client) => client.integration("hubspot").connect()));
+        await expect(window).toHaveURL(new RegExp(`^${sites.provider}/sandbox/`));
+        await window.goto(`${window.url()}&sandbox=coop`);
+
+        // The customer is still reading; to the SDK the popup looks closed.
+        expect(await settled(page)).toEqual({ value: null });
+        await answer(window);
+        await expect.poll(async () => (await customer.connections()).length).toBe(1);
+        const found = await call(page, (client) => client.connections.find());
+        expect(found).toMatchObject({ value: { items: [{ integrationKey: "hubspot", connected: true }] } });
+      });
+    });
+
+    test("credentials that need no page: a hidden frame, and no window", async ({ page }) => {
+      await open(page);
+      const windows: Page[] = [];
+      page.on("popup", (window) => windows.push(window));
+      await row("connect({input}) in a hidden frame", async () => {
+        const input = { api_key: apiKey("sk_test_", "sandbox") };
+        await press(page, (client, input) => client.integration("stripe").connect({ input, parameters: input }), input);
+
+        const outcome = await settled(page);
+        expect(outcome).toMatchObject({ value: { integrationKey: "stripe", connected: true } });
+        expect(JSON.stringify(outcome)).not.toContain(input.api_key);
+        expect(await customer.connections()).toMatchObject([{ id: id(outcome) }]);
+      });
+      await row("connect({authOptionKey, input}) in a hidden frame", async () => {
+        const input = { api_key: apiKey("pat-", "sandbox") };
+        const given = { authOptionKey: "api-key", input, parameters: input };
+        await press(page, (client, given) => client.integration("hubspot").connect(given), given);
+
+        expect(await settled(page)).toMatchObject({ value: { integrationKey: "hubspot", authOptionKey: "api-key" } });
+      });
+      expect(windows).toEqual([]);
+    });
+
+    test("a hidden frame that cannot finish rejects with the server's error", async ({ page }) => {
+      await open(page);
+      const cases: [string, string, object, object][] = [
+        ["a key the app refuses", "stripe", { input: { api_key: apiKey("sk_test_", "wrong") } }, { key: "test_failed" }],
+        ["a field that is missing", "stripe", {}, { key: "invalid_input", data: { fields: { api_key: expect.any(String) } } }],
+        ["an option that is not there", "hubspot", { authOptionKey: "nope" }, { key: "unknown_auth_option" }],
+      ];
+      for (const [name, integration, given, data] of cases) {
+        await row(`rejects: ${name}`, async () => {
+          const both = { ...given, parameters: (given as { input?: object }).input };
+          await press(page, (client, [integration, both]) => client.integration(integration).connect(both), [integration, both] as const);
+
+          const { error } = await settled(page);
+          expect(error, name).toMatchObject({ isTyped: true, data });
+          expect(error?.message.trim(), name).not.toBe("");
+        });
+      }
+      if (vendor.isNew) {
+        await row("rejects: connector parameters nobody declared", async () => {
+          const given = { input: { api_key: apiKey("sk_test_", "sandbox") }, connectorParameters: { nope: 1 } };
+          await press(page, (client, given) => client.integration("stripe").connect(given), given);
+
+          const { error } = await settled(page);
+          expect(error).toMatchObject({ isTyped: true, data: { data: { fields: { "connectorParameters.nope": expect.any(String) } } } });
+        });
+      }
+      expect(await customer.connections()).toEqual([]);
+    });
+
+    test("in the same window, there and back", async ({ page, sites }) => {
+      const back = sites.page(sites.product, `/back-${crypto.randomUUID()}`, "<h1>Back</h1>");
+      const leave = async () => {
+        await open(page);
+        await press(page, (client, redirectUri) => client.integration("hubspot").connect({ sameWindow: true, redirectUri }), `${back}?keep=1#top`);
+        await expect(page).toHaveURL(new RegExp(`^${sites.provider}/sandbox/`));
+      };
+      await row("connect({sameWindow, redirectUri})", async () => {
+        await leave();
+        await answer(page);
+        await expect(page.getByRole("heading", { name: "Back" })).toBeVisible();
+
+        const [connection] = await customer.connections();
+        const at = new URL(page.url());
+        expect([...at.searchParams]).toEqual([["keep", "1"], ["connectionId", connection.id]]);
+        expect(at.hash).toBe("#top");
+      });
+      await row("connect({sameWindow}): error and errorData", async () => {
+        await leave();
+        await answer(page, { scenario: "deny" });
+        await expect(page.getByRole("heading", { name: "Back" })).toBeVisible();
+
+        const at = new URL(page.url()).searchParams;
+        expect(at.get("error")).toBe("HubSpot was not connected: access was declined.");
+        expect(JSON.parse(at.get("errorData") ?? "")).toMatchObject({ type: "connection", key: "access_denied_by_provider" });
+        expect(at.get("keep")).toBe("1");
+      });
+    });
+
+    test("a reconnect keeps the connection's id", async ({ page }) => {
+      await open(page);
+      await row("connection(id).reconnect", async () => {
+        await answer(await popup(page, press(page, (client) => client.integration("hubspot").connect())), { account: "alice" });
+        const first = id(await settled(page));
+
+        await answer(await popup(page, press(page, (client, id) => client.connection(id).reconnect(), first)), { account: "alice" });
+        expect(id(await settled(page))).toBe(first);
+
+        await answer(await popup(page, press(page, (client, id) => client.connection(id).reconnect(), first)), { account: "bob" });
+        const { error } = await settled(page);
+        expect(error).toMatchObject({ isTyped: true, data: { key: "account_mismatch" } });
+        expect(await customer.connections()).toMatchObject([{ id: first, connected: true }]);
+      });
+    });
+
+    test("credentials are renewed when asked for", async ({ page }) => {
+      await open(page);
+      await answer(await popup(page, press(page, (client) => client.integration("gitlab").connect())));
+      const connection = id(await settled(page));
+      await row("connection(id).refreshCredentials", async () => {
+        const renewed = await call(page, (client, id) => client.connection(id).refreshCredentials(), connection);
+        expect(renewed.error === undefined || renewed.error.data?.key === "rate_limit_exceeded", JSON.stringify(renewed)).toBe(true);
+      });
+    });
+
+    test("an integration with a callback address of its own", async ({ page, sites }) => {
+      // The developer's endpoint: the browser goes on to us, query unchanged.
+      const key = `own-${crypto.randomUUID()}`;
+      let callback = "";
+      const queries: string[] = [];
+      const endpoint = createServer((request, response) => {
+        const query = new URL(request.url ?? "/", "http://localhost").search;
+        queries.push(query);
+        response.writeHead(302, { location: callback + query }).end();
+      });
+      await new Promise<void>((done) => endpoint.listen(0, "127.0.0.1", done));
+      const oAuthCallbackUri = `http://localhost:${(endpoint.address() as AddressInfo).port}/oauth/hubspot`;
+      const made = await backend(sites, "/integrations", "POST", { key, connectorId: "hubspot", isTest: true, oAuthCallbackUri });
+      callback = `${sites.ours}/oauth/callback/${made.id}`;
+
+      await row("connect() by the developer's own callback address", async () => {
+        await open(page);
+        const window = await popup(page, press(page, (client, key) => client.integration(key).connect(), key));
+        await expect(window).toHaveURL(new RegExp(`^${sites.provider}/sandbox/`));
+        expect(new URL(window.url()).searchParams.get("redirect_uri")).toBe(oAuthCallbackUri);
+        await answer(window);
+
+        expect(await settled(page)).toMatchObject({ value: { integrationKey: key, connected: true } });
+        expect(queries.length).toBe(1);
+      });
+      endpoint.close();
+    });
+
+    if (vendor.isNew) {
+      test("client.connect() by key, without asking for the integration first", async ({ page }) => {
+        await open(page);
+        await row("client.connect({integrationKey, input})", async () => {
+          const given = { integrationKey: "stripe", input: { api_key: apiKey("sk_test_", "sandbox") } };
+          await press(page, (client, given) => client.connect(given), given);
+
+          expect(await settled(page)).toMatchObject({ value: { integrationKey: "stripe" } });
+        });
+        await row("client.connect({connectorId})", async () => {
+          const window = await popup(page, press(page, (client) => client.connect({ connectorId: "gitlab" })));
+          await answer(window);
+
+          expect(await settled(page)).toMatchObject({ value: { integrationKey: "gitlab" } });
+        });
+      });
+    }
+  });
+}
+
+test.describe("without a package", () => {
+  /** A form of the product's page, as the vendors' guides have it, with our address and a token in it. */
+  function form(sites: Sites, path: string, fields: Record<string, string>): string {
+    const inputs = Object.entries(fields).map(([name, value]) => `<input type="hidden" name="${name}" value="${value.replaceAll("&", "&amp;").replaceAll('"', "&quot;")}">`);
+    return sites.page(sites.product, `/form-${crypto.randomUUID()}`, `<form method="POST" action="${sites.ours}${path}">${inputs.join("")}<button>Connect</button></form>`);
+  }
+
+  const back = (sites: Sites) => sites.page(sites.product, "/done", "<h1>Done</h1>");
+  const customState = 'step 3/4 & "é" + 100%';
+
+  for (const [name, fields] of [
+    ["a form with one payload", (token: string, redirectUri: string) => ({ token, payload: JSON.stringify({ integrationKey: "hubspot", connectionParameters: {}, redirectUri, customState, name: "Mine" }) })],
+    ["a form with its own fields", (token: string, redirectUri: string) => ({ token, integrationKey: "hubspot", connectionParameters: "{}", redirectUri, customState, name: "Mine" })],
+    ["a form with the token in its payload", (token: string, redirectUri: string) => ({ payload: JSON.stringify({ token, integrationKey: "hubspot", redirectUri, customState, name: "Mine" }) })],
+  ] as const) {
+    test(`${name} connects and comes back with the state as it was`, async ({ page, sites }) => {
+      for (const path of ["/connection-popup", "/connect"]) {
+        await table.row(`POST ${path}: ${name}`, "form", async () => {
+          const customer = sites.server.customer();
+          const redirectUri = `${back(sites)}?keep=1`;
+          await page.goto(form(sites, path, fields(customer.token, redirectUri)));
+          await page.getByRole("button", { name: "Connect" }).click();
+          await expect(page).toHaveURL(new RegExp(`^${sites.provider}/sandbox/`));
+          await answer(page);
+          await expect(page.getByRole("heading", { name: "Done" })).toBeVisible();
+
+          const [connection] = await customer.connections();
+          expect(connection).toMatchObject({ integrationKey: "hubspot", name: "Mine" });
+          expect([...new URL(page.url()).searchParams]).toEqual([["keep", "1"], ["connectionId", connection.id], ["customState", customState]]);
+        });
+      }
+    });
+  }
+
+  test("a form with credentials in it needs no page of ours", async ({ page, sites }) => {
+    await table.row("POST /connection-popup: client credentials", "form", async () => {
+      const customer = sites.server.customer();
+      const connectionParameters = { api_key: apiKey("sk_test_", "sandbox") };
+      const payload = JSON.stringify({ integrationKey: "stripe", connectionParameters, redirectUri: back(sites) });
+      await page.goto(form(sites, "/connection-popup", { token: customer.token, payload }));
+      await page.getByRole("button", { name: "Connect" }).click();
+      await expect(page.getByRole("heading", { name: "Done" })).toBeVisible();
+
+      const [connection] = await customer.connections();
+      expect(new URL(page.url()).searchParams.get("connectionId")).toBe(connection.id);
+      expect(page.url()).not.toContain("sk_test_");
+    });
+  });
+
+  test("a link asks on our page first, then comes back the same way", async ({ page, sites }) => {
+    await table.row("GET /connection-popup", "link", async () => {
+      const customer = sites.server.customer();
+      await page.goto(customer.start("hubspot", { redirectUri: back(sites), customState, connectionParameters: "{}" }, "/connection-popup"));
+      expect(page.url()).not.toContain(customer.token);
+      await page.getByRole("button", { name: "Continue to HubSpot" }).click();
+      await answer(page);
+      await expect(page.getByRole("heading", { name: "Done" })).toBeVisible();
+
+      expect(new URL(page.url()).searchParams.get("customState")).toBe(customState);
+    });
+  });
+});
