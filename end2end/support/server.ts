@@ -59,7 +59,8 @@ export interface Connection {
 const running = new Set<ChildProcess>();
 process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
-async function freePort(wanted = 0): Promise<number> {
+/** A port that nobody listens on. */
+export async function freePort(wanted = 0): Promise<number> {
   const probe = createServer();
   const free = await new Promise<boolean>((done) => {
     probe.once("error", () => done(false));

@@ -15,8 +15,12 @@ use super::{
     given::{Given, bearer, wants_json},
 };
 use crate::{
-    engine::{Began, ConnectRequest, EngineError, Next, SessionRefusal, WorkspaceView},
-    http::{AppState, Refusal, headers::Framing, opener::Opener},
+    engine::{Began, CUSTOM_STATE_MAX, ConnectRequest, EngineError, Next, SessionRefusal, WorkspaceView},
+    http::{
+        AppState, Refusal,
+        headers::{Framing, see_other},
+        opener::Opener,
+    },
     model::{
         Access, Failure, FailureKey, Road, Session, Surface,
         redirect::{Origin, RedirectTarget},
@@ -107,17 +111,37 @@ impl Asked {
         }
     }
 
-    /// What could not begin is told to a listed page that waits for it, as a failure would be.
+    /// What could not begin leaves by the road that a failure would take: to the caller's address, or to a
+    /// listed page that waits for it.
     fn refuse(&self, refusal: Refusal) -> Response {
+        if self.is_program {
+            return refusal.into_response();
+        }
+        if let Some(redirect) = self.given.text(&["redirectUri"]) {
+            let target = RedirectTarget::parse(&redirect, &self.workspace.origins);
+            return target.map_or_else(
+                |_| refusal.clone().into_response(),
+                |target| self.send_back(&target, &refusal),
+            );
+        }
+        let opener = self.origin.as_ref().map(|origin| Opener {
+            origin: origin.as_str().to_owned(),
+            request_id: self.given.text(&["requestId"]),
+            framing: Framing::of(&self.workspace),
+        });
         let mut response = refusal.into_response();
-        if let (Some(origin), None) = (&self.origin, self.given.text(&["redirectUri"])) {
-            response.extensions_mut().insert(Opener {
-                origin: origin.as_str().to_owned(),
-                request_id: self.given.text(&["requestId"]),
-                framing: Framing::of(&self.workspace),
-            });
+        if let Some(opener) = opener {
+            response.extensions_mut().insert(opener);
         }
         response
+    }
+
+    fn send_back(&self, target: &RedirectTarget, refusal: &Refusal) -> Response {
+        let data = refusal.body().to_string();
+        let state = self.given.text(&["customState"]).filter(|state| state.len() <= CUSTOM_STATE_MAX);
+        let mut params = vec![("error", refusal.message.as_str()), ("errorData", data.as_str())];
+        params.extend(state.as_deref().map(|state| ("customState", state)));
+        see_other(&target.with(&params))
     }
 }
 

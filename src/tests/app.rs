@@ -227,12 +227,15 @@ pub struct Browser {
     pub secrets: Vec<String>,
 }
 
+/// What calls the server from outside; follows nothing by itself.
+pub fn plain_client() -> reqwest::Client {
+    #[expect(clippy::disallowed_methods, reason = "a client of its own, not the server's")]
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_gzip().build().unwrap()
+}
+
 impl Browser {
     pub fn new(base: Url) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "a browser of its own, not the server's client")]
-        let client =
-            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_gzip().build().unwrap();
-        Self { base, client, cookies: BTreeMap::new(), secrets: Vec::new() }
+        Self { base, client: plain_client(), cookies: BTreeMap::new(), secrets: Vec::new() }
     }
 
     pub async fn get(&mut self, address: &str) -> Page {

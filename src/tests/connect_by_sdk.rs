@@ -138,14 +138,10 @@ async fn what_cannot_begin_is_told_to_a_listed_page_that_waits() {
 async fn nobody_else_is_told_what_could_not_begin() {
     let app = TestApp::new().await;
     let given = payload(&app, json!({ "integrationKey": "nope" }));
-    let mut returning = given.clone();
-    returning["redirectUri"] = "https://app.acme.com/back".into();
     let mut unsigned = given.clone();
     unsigned["token"] = "x.y.z".into();
 
-    for (origin, given) in
-        [("https://evil.example", &given), ("null", &given), (PRODUCT, &returning), (PRODUCT, &unsigned)]
-    {
+    for (origin, given) in [("https://evil.example", &given), ("null", &given), (PRODUCT, &unsigned)] {
         let refused = post_from(&app, origin, "iframe", "/connect", given).await;
 
         assert!(refused.status.is_client_error());
@@ -153,6 +149,47 @@ async fn nobody_else_is_told_what_could_not_begin() {
         let policy = refused.header("content-security-policy");
         assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
     }
+}
+
+/// Acceptance 41: a product that sent its customer away gets them back, whatever was wrong.
+#[tokio::test]
+async fn what_cannot_begin_comes_back_to_the_callers_address() {
+    let app = TestApp::new().await;
+    let back =
+        json!({ "redirectUri": "https://app.acme.com/back?keep=1#top", "customState": "a b&c=\u{e9}" });
+    let mut given = payload(&app, back);
+    given["integrationKey"] = "nope".into();
+
+    let sent = post(&app, "document", "/connect", &given).await;
+    given["redirectUri"] = "https://evil.example/".into();
+    let stays = post(&app, "document", "/connect", &given).await;
+    let token = app.token("c1");
+    given["redirectUri"] = "https://app.acme.com/back".into();
+    let program = app.browser().post_json("/connect", &token, &given).await;
+
+    let at = Url::parse(&sent.location()).unwrap();
+    let query: Vec<_> = at.query_pairs().into_owned().collect();
+    let names: Vec<_> = query.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["keep", "error", "errorData", "customState"]);
+    assert_eq!(query[1].1, "There is no such integration.");
+    assert_eq!(serde_json::from_str::<Value>(&query[2].1).unwrap()["key"], "not_found");
+    assert_eq!((query[3].1.as_str(), at.fragment()), ("a b&c=\u{e9}", Some("top")));
+    stays.assert_status(StatusCode::BAD_REQUEST);
+    assert_eq!(stays.header("location"), "");
+    program.assert_error(StatusCode::NOT_FOUND, "not_found");
+}
+
+/// A proxy on the way closes a stream that says nothing for long.
+#[tokio::test]
+async fn an_event_stream_that_waits_is_kept_open_by_comments() {
+    let app = TestApp::new().await;
+    let address = app.base.join(&format!("/sse/connection-events/{REQUEST}")).unwrap();
+
+    let mut stream = super::app::plain_client().get(address).send().await.unwrap();
+    let first = stream.chunk().await.unwrap().unwrap();
+
+    assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    assert!(first.starts_with(b":"), "{first:?}");
 }
 
 /// The page that asks whether to connect is for a person: a frame out of sight never gets past it.

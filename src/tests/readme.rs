@@ -70,7 +70,11 @@ fn every_sample_has_a_test() {
                 "connector tickets.toml",
             ][..],
         ),
-        (CONNECT, &["link", "form", "json", "json-leaves", "events", "reconnect", "types", "handed"]),
+        // `callback` is run in a browser, by end2end.
+        (
+            CONNECT,
+            &["link", "form", "json", "json-leaves", "events", "callback", "reconnect", "types", "handed"],
+        ),
         (
             PARAMETERS,
             &["connector warehouse.toml", "integration", "claims", "form", "backend", "refused", "refusal"],
