@@ -93,7 +93,6 @@ export function productPage(sites: Sites, script: string, headers?: Record<strin
   return sites.page(sites.product, `/product-${crypto.randomUUID()}`, body, headers);
 }
 
-/* eslint-disable-next-line @typescript-eslint/no-explicit-any -- the packages are used as a page without types uses them */
 type Call<A> = (client: any, given: A) => unknown;
 
 /** Calls the client at once and comes back with what it came to. */

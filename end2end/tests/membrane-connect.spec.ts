@@ -29,11 +29,17 @@ async function backend(sites: Sites, path: string, method: string, body: unknown
   return answer.json();
 }
 
+/** A sample of the guide, with other names in it. */
+function sample(id: string, names: Record<string, string>): string {
+  const guide = readFileSync(new URL("../../docs/connect.md", import.meta.url), "utf8");
+  const found = guide.split(`<!-- test: ${id} -->\n`)[1]?.match(/^```\w+\n([^]*?)\n```/)?.[1];
+  if (!found) throw new Error(`the guide has no sample ${id}`);
+  return Object.entries(names).reduce((text, [name, value]) => text.replaceAll(name, value), found);
+}
+
 /** Runs the sample of the guide, with other names in it, as the developer's own endpoint. */
 async function endpoint(names: Record<string, string>): Promise<() => void> {
-  const guide = readFileSync(new URL("../../docs/connect.md", import.meta.url), "utf8");
-  const sample = /<!-- test: callback -->\n```js\n([^]*?)\n```/.exec(guide)?.[1] ?? "";
-  const code = Object.entries(names).reduce((text, [name, value]) => text.replace(name, value), sample);
+  const code = sample("callback", names);
   const child = spawn(process.execPath, ["--input-type=module", "--eval", `${code}\nconsole.log("listening");`], { stdio: ["ignore", "pipe", "inherit"] });
   await new Promise((done) => child.stdout.once("data", done));
   return () => void child.kill();
@@ -342,6 +348,25 @@ test.describe("without a package", () => {
       const [connection] = await customer.connections();
       expect(new URL(page.url()).searchParams.get("connectionId")).toBe(connection.id);
       expect(page.url()).not.toContain("sk_test_");
+    });
+  });
+
+  test("a plain form that asks for the key itself, as the guide has it", async ({ page, sites }) => {
+    await table.row("POST /connect: the guide's form with input[NAME]", "form", async () => {
+      const customer = sites.server.customer();
+      const names = { "http://localhost:7080": sites.ours, TOKEN: customer.token, "https://app.acme.com/done": back(sites) };
+      await page.goto(sites.page(sites.product, `/form-${crypto.randomUUID()}`, sample("form-key", names)));
+      const field = page.getByLabel("Secret key");
+      await field.fill("nonsense");
+      await page.getByRole("button", { name: "Connect Stripe" }).click();
+      await expect(page.getByText("Some fields need another look.").or(page.getByText("begins with")).first()).toBeVisible();
+      await page.goBack();
+      await field.fill(apiKey("sk_test_", "sandbox"));
+      await page.getByRole("button", { name: "Connect Stripe" }).click();
+      await expect(page.getByRole("heading", { name: "Done" })).toBeVisible();
+
+      const [connection] = await customer.connections();
+      expect(new URL(page.url()).searchParams.get("connectionId")).toBe(connection.id);
     });
   });
 

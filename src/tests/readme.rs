@@ -70,10 +70,21 @@ fn every_sample_has_a_test() {
                 "connector tickets.toml",
             ][..],
         ),
-        // `callback` is run in a browser, by end2end.
+        // `form-key` and `callback` are run in a browser, by end2end.
         (
             CONNECT,
-            &["link", "form", "json", "json-leaves", "events", "callback", "reconnect", "types", "handed"],
+            &[
+                "link",
+                "form",
+                "form-key",
+                "json",
+                "json-leaves",
+                "events",
+                "callback",
+                "reconnect",
+                "types",
+                "handed",
+            ],
         ),
         (
             PARAMETERS,
