@@ -84,7 +84,8 @@ export class Server {
     readonly bound: string,
     /** What browsers call it. */
     readonly url: string,
-    private readonly key: string,
+    /** Secret of the workspace, as its backend has it. */
+    readonly key: string,
     demo: boolean,
   ) {
     this.workspace = demo ? "demo" : "acme";

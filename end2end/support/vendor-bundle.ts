@@ -76,9 +76,9 @@ const SETTLE = `
   };`;
 
 /** Opens a page of the product with a client for this customer, as `window.client`. */
-export async function openProduct(page: Page, sites: Sites, vendor: Vendor, customer: Customer, headers?: Record<string, string>): Promise<void> {
+export async function openProduct(page: Page, sites: Sites, vendor: Vendor, customer: Customer, origin = sites.product): Promise<void> {
   const script = `${await sdkBundle(vendor)}\n${SETTLE}\nwindow.client = new Client(${JSON.stringify(options(sites, customer))});`;
-  await page.goto(productPage(sites, script, headers));
+  await page.goto(productPage(sites, script, origin));
   await expect(page.getByRole("button", { name: "Go" })).toBeVisible();
 }
 
@@ -88,9 +88,9 @@ export function options(sites: Sites, customer: Customer): { token: string; apiU
 }
 
 /** A page of the product with this script, on a site of its own. */
-export function productPage(sites: Sites, script: string, headers?: Record<string, string>): string {
+export function productPage(sites: Sites, script: string, origin = sites.product): string {
   const body = `<h1>Product</h1><div id="app"></div><button id="go">Go</button><script>${script}</script>`;
-  return sites.page(sites.product, `/product-${crypto.randomUUID()}`, body, headers);
+  return sites.page(origin, `/product-${crypto.randomUUID()}`, body);
 }
 
 type Call<A> = (client: any, given: A) => unknown;

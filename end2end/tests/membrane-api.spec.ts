@@ -322,8 +322,8 @@ for (const vendor of VENDORS) {
     });
 
     test("hooks list, page and refresh", async ({ page, product }) => {
-      await connectKey(product, customer);
-      await page.goto(await hooksPage(product, vendor, customer));
+      const first = await connectKey(product, customer);
+      await page.goto(await hooksPage(product, vendor, customer, first));
       const react = (name: string, check: () => Promise<void>) => table.row(name, vendor.react, check);
 
       await react("useIntegrations, loadMore", async () => {
@@ -346,6 +346,14 @@ for (const vendor of VENDORS) {
       await react("useIntegration", async () => {
         await expect(page.locator("#one")).toHaveText("HubSpot");
       });
+      await react("useConnection: patch, and archive with what is left to read", async () => {
+        await page.getByRole("button", { name: "Rename" }).click();
+        await expect(page.locator("#connection")).toHaveText("Renamed by a hook");
+        await expect.poll(async () => (await customer.connections()).map((one) => one.name)).toContain("Renamed by a hook");
+        await page.getByRole("button", { name: "Archive" }).click();
+        await expect(page.locator("#connection")).toHaveText("Renamed by a hook, archived");
+        await connectKey(product, customer);
+      });
       await react("useConnections, loadMore", async () => {
         for (let i = 0; i < 2; i += 1) await connectAnother(product, customer);
         await page.reload();
@@ -359,6 +367,17 @@ for (const vendor of VENDORS) {
   });
 }
 
+test("in Node the newer client signs its tokens itself", async ({ product }) => {
+  await table.row("new Client({workspaceKey, workspaceSecret, tenantKey})", "@membranehq/sdk", async () => {
+    const { MembraneClient } = await import("@membranehq/sdk");
+    const tenantKey = `tenant-${crypto.randomUUID()}`;
+    const client = new MembraneClient({ workspaceKey: "acme", workspaceSecret: product.server.key, tenantKey, apiUri: product.server.bound });
+
+    expect(await client.self.get()).toMatchObject({ internalId: tenantKey });
+    expect(await client.connections.find()).toEqual({ items: [] });
+  });
+});
+
 /** A further connection to an app there is one to. */
 async function connectAnother(product: Sites, customer: Customer): Promise<void> {
   const input = { api_key: apiKey("sk_test_", "sandbox") };
@@ -366,9 +385,9 @@ async function connectAnother(product: Sites, customer: Customer): Promise<void>
   expect(made.status).toBe(200);
 }
 
-async function hooksPage(product: Sites, vendor: Vendor, customer: Customer): Promise<string> {
+async function hooksPage(product: Sites, vendor: Vendor, customer: Customer, first: { id: string }): Promise<string> {
   const script = `${await reactBundle(vendor)}
-    const { IntegrationAppProvider, useIntegrations, useConnections, useIntegration } = Vendor;
+    const { IntegrationAppProvider, useIntegrations, useConnections, useConnection, useIntegration } = Vendor;
     const e = React.createElement;
     const list = (id, items) => e("ul", { id }, items.map((text) => e("li", { key: text }, text)));
     function Page() {
@@ -376,6 +395,8 @@ async function hooksPage(product: Sites, vendor: Vendor, customer: Customer): Pr
       const connections = useConnections();
       const pages = useConnections({ limit: 2 });
       const { integration } = useIntegration("hubspot");
+      const one = useConnection(${JSON.stringify(first.id)});
+      const shown = one.connection;
       return e("div", null,
         list("integrations", integrations.items.map((item) => item.key)),
         e("button", { onClick: () => integrations.loadMore() }, "More integrations"),
@@ -383,6 +404,9 @@ async function hooksPage(product: Sites, vendor: Vendor, customer: Customer): Pr
         e("button", { onClick: () => connections.refresh() }, "Refresh connections"),
         list("pages", pages.items.map((item) => item.id)),
         e("button", { onClick: () => pages.loadMore() }, "More connections"),
+        e("p", { id: "connection" }, shown ? shown.name + (shown.archivedAt ? ", archived" : "") : ""),
+        e("button", { onClick: () => one.patch({ name: "Renamed by a hook" }) }, "Rename"),
+        e("button", { onClick: () => one.archive() }, "Archive"),
         e("p", { id: "one" }, integration ? integration.name : ""));
     }
     createRoot(document.getElementById("app")).render(e(IntegrationAppProvider, ${JSON.stringify(options(product, customer))}, e(Page)));`;

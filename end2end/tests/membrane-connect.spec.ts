@@ -248,6 +248,33 @@ for (const vendor of VENDORS) {
       });
     });
 
+    test("a page that is not listed meets our confirm page, and is told by the events alone", async ({ page, sites }) => {
+      await openProduct(page, sites, vendor, customer, sites.evil);
+      await row("connect() on a site that is not listed", async () => {
+        await page.evaluate(() => addEventListener("message", (event) => Object.assign(window, { heard: event.data })));
+        const window = await popup(page, press(page, (client) => client.integration("hubspot").connect()));
+        await expect(window).toHaveURL(new RegExp(`^${sites.ours}/connect/continue/`));
+        await window.getByRole("button", { name: "Continue to HubSpot" }).click();
+        await answer(window);
+
+        expect(await settled(page)).toMatchObject({ value: { integrationKey: "hubspot", connected: true } });
+        expect(await page.evaluate(() => (globalThis as { heard?: unknown }).heard)).toBeUndefined();
+      });
+      await row("connect() on a site that is not listed, in a hidden frame", async () => {
+        const payload = { token: customer.token, integrationKey: "hubspot", requestId: "hidden-0123456789abcdef" };
+        await page.evaluate(([action, payload]) => {
+          document.body.insertAdjacentHTML("beforeend", `<iframe name="hidden"></iframe><form method="post" target="hidden" action="${action}"><input name="payload"></form>`);
+          const form = document.forms[0];
+          (form.elements[0] as HTMLInputElement).value = payload;
+          form.submit();
+        }, [`${sites.ours}/connect`, JSON.stringify(payload)] as const);
+        const events = await fetch(`${sites.server.bound}/sse/connection-events/${payload.requestId}`);
+        const told = (await events.text()).split("\n").find((line) => line.startsWith("data:")) ?? "";
+        expect(JSON.parse(told.slice(5))).toMatchObject({ type: "newConnectionFailure", errorData: { key: "invalid_input" } });
+        expect((await customer.connections()).length).toBe(1);
+      });
+    });
+
     test("credentials are renewed when asked for", async ({ page, sites }) => {
       await open(page);
       await answer(await popup(page, press(page, (client) => client.integration("gitlab").connect())));
