@@ -260,19 +260,6 @@ for (const vendor of VENDORS) {
         expect(await settled(page)).toMatchObject({ value: { integrationKey: "hubspot", connected: true } });
         expect(await page.evaluate(() => (globalThis as { heard?: unknown }).heard)).toBeUndefined();
       });
-      await row("connect() on a site that is not listed, in a hidden frame", async () => {
-        const payload = { token: customer.token, integrationKey: "hubspot", requestId: "hidden-0123456789abcdef" };
-        await page.evaluate(([action, payload]) => {
-          document.body.insertAdjacentHTML("beforeend", `<iframe name="hidden"></iframe><form method="post" target="hidden" action="${action}"><input name="payload"></form>`);
-          const form = document.forms[0];
-          (form.elements[0] as HTMLInputElement).value = payload;
-          form.submit();
-        }, [`${sites.ours}/connect`, JSON.stringify(payload)] as const);
-        const events = await fetch(`${sites.server.bound}/sse/connection-events/${payload.requestId}`);
-        const told = (await events.text()).split("\n").find((line) => line.startsWith("data:")) ?? "";
-        expect(JSON.parse(told.slice(5))).toMatchObject({ type: "newConnectionFailure", errorData: { key: "invalid_input" } });
-        expect((await customer.connections()).length).toBe(1);
-      });
     });
 
     test("credentials are renewed when asked for", async ({ page, sites }) => {
@@ -407,6 +394,33 @@ test.describe("without a package", () => {
       await expect(page.getByRole("heading", { name: "Done" })).toBeVisible();
 
       expect(new URL(page.url()).searchParams.get("customState")).toBe(customState);
+    });
+  });
+});
+
+test.describe("an attacker's site", () => {
+  // That the frame is refused is the point.
+  test.use({ strict: false });
+
+  test("a hidden frame there leaves for no provider, and its page hears nothing", async ({ page, sites }) => {
+    await table.row("POST /connect in a frame of an attacker's page: ends", "form", async () => {
+      const customer = sites.server.customer();
+      const payload = { token: customer.token, integrationKey: "hubspot", requestId: `hidden-${crypto.randomUUID()}` };
+      const value = JSON.stringify(payload).replaceAll('"', "&quot;");
+      const form = `<form method="post" target="hidden" action="${sites.ours}/connect"><input type="hidden" name="payload" value="${value}"><button>Win</button></form>`;
+      const listener = "<script>addEventListener('message', (event) => { window.heard = event.data; })</script>";
+      await page.goto(sites.page(sites.evil, `/frame-${crypto.randomUUID()}`, `${listener}<iframe name="hidden" title="hidden"></iframe>${form}`));
+      const left: string[] = [];
+      page.on("request", (request) => left.push(new URL(request.url()).origin));
+      await page.getByRole("button", { name: "Win" }).click();
+
+      const events = await fetch(`${sites.server.bound}/sse/connection-events/${payload.requestId}`);
+      const told = (await events.text()).split("\n").find((line) => line.startsWith("data:")) ?? "";
+      expect(JSON.parse(told.slice(5))).toMatchObject({ type: "newConnectionFailure", errorData: { key: "invalid_input" } });
+      await expect.poll(() => left.length).toBeGreaterThan(1);
+      expect(left.filter((origin) => origin !== sites.ours)).toEqual([]);
+      expect(await page.evaluate(() => (globalThis as { heard?: unknown }).heard)).toBeUndefined();
+      expect(await customer.connections()).toEqual([]);
     });
   });
 });
