@@ -267,10 +267,10 @@
   // The result page of a popup tells its opener, and nobody but the origin it was made for.
   function finish(result) {
     var target = window.opener || (embedded ? window.parent : null);
-    if (target && target !== window && result.dataset.outcome && result.dataset.targetOrigin) {
-      target.postMessage(JSON.parse(result.dataset.outcome), result.dataset.targetOrigin);
-    }
-    if (result.hasAttribute("data-close")) setTimeout(window.close.bind(window), 150);
+    var told = target && target !== window && result.dataset.outcome && result.dataset.targetOrigin;
+    if (told) target.postMessage(JSON.parse(result.dataset.outcome), result.dataset.targetOrigin);
+    // A failure that nobody could be told stays to be read.
+    if (result.dataset.close === "always" || (told && result.dataset.close)) setTimeout(window.close.bind(window), 150);
   }
 
   // An iframe cannot know its parent's layout, so it tells its own height.

@@ -4,6 +4,7 @@
 //! Owns no rule: reads the request in all its shapes, calls one verb, answers.
 
 mod given;
+mod start;
 mod told;
 
 use std::time::Duration;
@@ -11,8 +12,8 @@ use std::time::Duration;
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{Path, Query, RawQuery, Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    extract::{Path, Query, RawQuery, State},
+    http::{HeaderMap, header},
     response::{
         IntoResponse, Response,
         sse::{KeepAlive, Sse},
@@ -23,25 +24,16 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
-use self::{
-    given::{Given, bearer, wants_json},
-    told::Wanted,
-};
+use self::{given::bearer, told::Wanted};
 use crate::{
-    engine::{
-        Began, CallbackParams, ConnectRequest, Departure, EngineError, Next, Outcome, SessionRefusal,
-        WorkspaceView, attempt_cookie,
-    },
+    engine::{CallbackParams, Departure, EngineError, Next, Outcome, SessionRefusal, attempt_cookie},
     http::{
         AppState, Refusal,
         headers::{onward, see_other},
         json,
         way::way,
     },
-    model::{
-        Access, Failure, FailureKey, Road, Session, Surface,
-        redirect::{Origin, RedirectTarget},
-    },
+    model::{Session, Surface},
 };
 
 /// Shortest `requestId` that may be listened to without a token.
@@ -54,80 +46,11 @@ type Answer = Result<Response, Refusal>;
 /// The routes.
 pub fn routes() -> Router<AppState> {
     Router::new()
-        .route("/connect", get(begin).post(begin))
-        .route("/connection-popup", get(begin).post(begin))
+        .route("/connect", get(start::begin).post(start::begin))
+        .route("/connection-popup", get(start::begin).post(start::begin))
         .route("/connect/continue/{ticket}", post(hand_over))
         .route("/oauth/callback/{integration}", get(callback).post(posted_callback))
         .route("/sse/connection-events/{request_id}", get(events))
-}
-
-/// `GET|POST /connect` and `/connection-popup`.
-async fn begin(State(state): State<AppState>, request: Request) -> Answer {
-    let (parts, body) = request.into_parts();
-    let too_large = |_| Refusal::of_status(StatusCode::PAYLOAD_TOO_LARGE);
-    // `http::limits` has cut it already.
-    let body = axum::body::to_bytes(body, usize::MAX).await.map_err(too_large)?;
-    let given = Given::read(parts.uri.query(), &parts.headers, &body)?;
-    let token = given.text(&["token"]).or_else(|| bearer(&parts.headers));
-    let missing = || Refusal::not_authenticated(&SessionRefusal::MissingToken);
-    let session = state.engine.authenticate(&token.ok_or_else(missing)?, Surface::Page).await?;
-    let workspace = state.engine.workspace(session.workspace).await?;
-    let origin =
-        parts.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).and_then(Origin::parse);
-    let allowed = origin.filter(|origin| workspace.admits(origin) || *origin == state.origin);
-    let is_program = wants_json(&parts.headers);
-    // What a program starts goes on in a browser, on our own page: it gets an address, never a provider's.
-    let goes_on = parts.method == Method::POST && allowed.is_some() && !is_program;
-    let request = ConnectRequest {
-        integration: given.text(&["integrationKey", "integrationId"]).unwrap_or_default(),
-        option: given.text(&["authOptionKey"]),
-        input: given.input()?,
-        road: road(&given, &workspace, allowed)?,
-        request_id: given.text(&["requestId"]),
-        name: given.text(&["name"]),
-        allow_multiple: given.flag("allowMultipleConnections"),
-        connection: given.text(&["connectionId"]),
-        custom_state: given.text(&["customState"]),
-        connector_parameters: given.object(&["connectorParameters"])?,
-        no_ui: given.flag("noUi"),
-        began: if goes_on { Began::Allowed } else { Began::Elsewhere },
-    };
-    let next = state.engine.connect(&session, request).await?;
-    if is_program { tell(&state, next, &session) } else { follow(&state, next) }
-}
-
-fn road(given: &Given, workspace: &WorkspaceView, origin: Option<Origin>) -> Result<Road, Refusal> {
-    let Some(redirect) = given.text(&["redirectUri"]) else {
-        return Ok(Road::Popup { origin: origin.map(|origin| origin.as_str().to_owned()) });
-    };
-    match RedirectTarget::parse(&redirect, &workspace.origins) {
-        Ok(target) => Ok(Road::Redirect { url: target.as_str().to_owned() }),
-        Err(refusal) => {
-            let message = format!("`redirectUri` cannot be used: {refusal}.");
-            Err(Failure::new(FailureKey::RedirectNotAllowed, message).into())
-        }
-    }
-}
-
-/// The answer for a program: the connection, or where to send the customer's browser.
-fn tell(state: &AppState, next: Next, session: &Session) -> Answer {
-    match next {
-        Next::Done(outcome) => match (outcome.failure(), &outcome.connection) {
-            (None, Some(connection)) => {
-                let connection = state.connection_json(connection, &outcome.view, &Access::from(session))?;
-                Ok(Json(json!({ "connection": connection })).into_response())
-            }
-            (Some(failure), _) => Err(failure.clone().into()),
-            (None, None) => Err(EngineError::NotFound("connection").into()),
-        },
-        Next::Ask(ticket) => {
-            let path = format!("/connect/continue/{}", ticket.expose());
-            let address = state.engine.addresses().public_url.join(&path);
-            let address = address.map_err(|_| Refusal::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
-            Ok(Json(json!({ "redirectUrl": address })).into_response())
-        }
-        Next::Leave(_) | Next::Confirm(_) => Err(EngineError::NotOpen.into()),
-    }
 }
 
 fn follow(state: &AppState, next: Next) -> Answer {
@@ -240,8 +163,5 @@ async fn events(
     let watch = state.engine.watch(&request_id, session.map(|session| session.scope()));
     let messages = told::messages(state, watch, Wanted::read(query.events.as_deref(), &headers));
     let keep_alive = KeepAlive::new().interval(HEARTBEAT).text("waiting");
-    let mut response = Sse::new(messages).keep_alive(keep_alive).into_response();
-    let any = header::HeaderValue::from_static("*");
-    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
-    Ok(response)
+    Ok(Sse::new(messages).keep_alive(keep_alive).into_response())
 }

@@ -36,6 +36,8 @@ export interface ServerOptions {
   demo?: boolean;
   /** Where to listen if that is free, for pictures that show the address. */
   port?: number;
+  /** Lines of TOML behind the workspace and its integrations. */
+  more?: string;
 }
 
 /** What the sandbox counted. */
@@ -57,7 +59,8 @@ export interface Connection {
 const running = new Set<ChildProcess>();
 process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
-async function freePort(wanted = 0): Promise<number> {
+/** A port that nobody listens on. */
+export async function freePort(wanted = 0): Promise<number> {
   const probe = createServer();
   const free = await new Promise<boolean>((done) => {
     probe.once("error", () => done(false));
@@ -81,7 +84,8 @@ export class Server {
     readonly bound: string,
     /** What browsers call it. */
     readonly url: string,
-    private readonly key: string,
+    /** Secret of the workspace, as its backend has it. */
+    readonly key: string,
     demo: boolean,
   ) {
     this.workspace = demo ? "demo" : "acme";
@@ -202,5 +206,5 @@ function configuration(options: ServerOptions): string {
   const blocks = integrations.map(
     ([key, connector]) => `[[workspace.integration]]\nkey = "${key}"\nconnector = "${connector}"\nsandbox = true\n`,
   );
-  return `[[workspace]]\nkey = "acme"\nname = "Acme"\nsecret = "\${ACME_SECRET}"\nallowed_origins = ${JSON.stringify(origins)}\n\n${blocks.join("\n")}`;
+  return `[[workspace]]\nkey = "acme"\nname = "Acme"\nsecret = "\${ACME_SECRET}"\nallowed_origins = ${JSON.stringify(origins)}\n\n${blocks.join("\n")}\n${options.more ?? ""}`;
 }

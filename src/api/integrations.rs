@@ -124,6 +124,16 @@ pub(super) async fn setup(state: State<AppState>, caller: Caller, selector: Path
     find(state, caller, selector).await
 }
 
+/// For the older SDK: deletes the customer's connection to it. Answers with the integration, however often.
+pub(super) async fn disconnect(
+    State(state): State<AppState>,
+    Caller(access): Caller,
+    Path(selector): Path<String>,
+) -> Answer {
+    let summary = state.engine.disconnect(&access, &selector).await?;
+    Ok(Json(state.integration_whole_json(&summary, &access)))
+}
+
 /// An integration as the caller sees it.
 async fn whole_json(state: &AppState, access: &Access, selector: &str) -> Result<Value, Refusal> {
     let summary = state.engine.integration_summary(access, selector).await?;

@@ -1,9 +1,11 @@
 //! The JSON API: one file per resource. Thin: reads the request, calls one verb, shapes the answer.
 
+mod absent;
 mod audit;
 mod body;
 mod confirm;
 mod connections;
+pub mod cors;
 mod customers;
 mod events;
 mod integrations;
@@ -20,10 +22,10 @@ mod webhooks;
 mod workspace;
 
 use axum::{Router, http::Method};
-use tower_http::cors::{Any, CorsLayer};
 
 use crate::http::{AppState, Refusal};
 
+pub use absent::answer as absent;
 pub use operation::{Operation, Role};
 
 /// Every operation of the API. A path that stands here twice has two methods.
@@ -39,6 +41,7 @@ pub fn operations() -> Vec<Operation> {
         Operation::new(Method::DELETE, "/integrations/{sel}", Role::Backend, integrations::archive),
         Operation::new(Method::POST, "/integrations/{sel}/restore", Role::Backend, integrations::restore),
         Operation::new(Method::POST, "/integrations/{sel}/setup", Role::Backend, integrations::setup),
+        Operation::new(Method::POST, "/integrations/{sel}/disconnect", Customer, integrations::disconnect),
         Operation::new(Method::GET, "/integrations/{sel}/connector-spec", Customer, spec::find),
         Operation::new(Method::POST, "/connection-options", Customer, options::list),
         Operation::new(Method::GET, "/connections", Customer, connections::list),
@@ -95,19 +98,12 @@ pub fn operations() -> Vec<Operation> {
     ]
 }
 
-/// The API's routes. Browsers of every origin may call it: the token alone decides.
+/// The API's routes.
 pub fn routes(state: &AppState) -> Router<AppState> {
-    let cors = CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers(Any)
-        .expose_headers(Any)
-        .max_age(std::time::Duration::from_secs(3600));
     operations()
         .into_iter()
         .map(|operation| operation.route(state))
         .fold(Router::new(), |router, (path, handler)| router.route(path, handler))
-        .layer(cors)
 }
 
 /// How many a list gives when the caller does not say.

@@ -1,13 +1,19 @@
 //! `POST /connection-options`: the ways to connect, as the SDKs ask for them before they open anything.
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State};
 use serde_json::Value;
 
 use super::{body::Body, operation::Caller};
 use crate::{
-    engine::{ConnectionView, EngineError, IntegrationView},
+    engine::{EngineError, IntegrationView},
     http::{AppState, Refusal, auth_options::connection_parameters_schema},
+    model::Access,
 };
+
+/// Longer than any id or key.
+const NAME_MAX: usize = 256;
 
 /// A bare list. The default carries no key: an SDK that was told no key takes the entry without one. For a
 /// connection that is made again, that is its own.
@@ -16,21 +22,7 @@ pub(super) async fn list(
     Caller(access): Caller,
     body: Body,
 ) -> Result<Json<Vec<Value>>, Refusal> {
-    let connection = body.text("connectionId")?.flatten();
-    let key = body.text("integrationKey")?.flatten();
-    let selector = body.text("integrationId")?.flatten().or(key);
-    let (view, own) = match (connection, selector) {
-        (Some(connection), _) => {
-            let ConnectionView { connection, view } =
-                state.engine.connection_view(&access, &connection).await?;
-            (view, Some(connection.auth_option))
-        }
-        (None, Some(selector)) => (state.engine.integration(&access, &selector).await?.0, None),
-        (None, None) => {
-            let message = "Which integration: its id or key, or `connectionId`.";
-            return Err(EngineError::invalid("integrationId", message).into());
-        }
-    };
+    let (view, own) = selected(&state, &access, &body).await?;
     let mut options = options(&state, &view, own.as_deref());
     if access.is_backend {
         for option in &mut options {
@@ -38,6 +30,47 @@ pub(super) async fn list(
         }
     }
     Ok(Json(options))
+}
+
+/// What is asked about, and the way that a connection has already. A connection says more than an
+/// integration that is named beside it, and that more than a connector.
+async fn selected(
+    state: &AppState,
+    access: &Access,
+    body: &Body,
+) -> Result<(Arc<IntegrationView>, Option<String>), Refusal> {
+    let connection = first(body, ["connectionId", "connectionKey"])?;
+    let integration = first(body, ["integrationId", "integrationKey"])?;
+    let connector = first(body, ["connectorId", "connectorKey"])?;
+    match (connection, integration, connector) {
+        (Some(connection), _, _) => {
+            let found = state.engine.connection_view(access, &connection).await?;
+            Ok((found.view, Some(found.connection.auth_option)))
+        }
+        (None, Some(integration), _) => Ok((state.engine.integration(access, &integration).await?.0, None)),
+        (None, None, Some(connector)) => {
+            let workspace = state.engine.workspace(access.workspace).await?;
+            Ok((workspace.of_connector(&connector, |key| access.sees(key))?.clone(), None))
+        }
+        (None, None, None) => {
+            let message = "Which integration: its id or key, or `connectionId`, or `connectorId`.";
+            Err(EngineError::invalid("integrationId", message).into())
+        }
+    }
+}
+
+/// The first of two members that is there; each has to be something that names a thing.
+fn first(body: &Body, names: [&str; 2]) -> Result<Option<String>, Refusal> {
+    let mut found = None;
+    for name in names {
+        let text = body.text(name)?.flatten().filter(|text| !text.is_empty());
+        if text.as_ref().is_some_and(|text| text.len() > NAME_MAX) {
+            let message = format!("An id or key has at most {NAME_MAX} bytes.");
+            return Err(EngineError::invalid(name, message).into());
+        }
+        found = found.or(text);
+    }
+    Ok(found)
 }
 
 fn options(state: &AppState, view: &IntegrationView, own: Option<&str>) -> Vec<Value> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     pages, text,
     view::{
-        AppHead, AppView, AskView, Card, CardState, CatalogView, Category, ChooseItem, ChooseView,
+        AppHead, AppView, AskView, Card, CardState, CatalogView, Category, ChooseItem, ChooseView, Close,
         ConnectForm, ConnectionRow, FieldKind, FieldOption, FieldView, FormAction, Notice, OptionChoice,
         ReconnectOffer, ResultView, RowState, Shell,
     },
@@ -268,7 +268,14 @@ pub fn result(state: &AppState, outcome: &Outcome, shell: &Shell) -> ResultView 
         try_again: (failure.is_some() && on_page).then(|| shell.app(key, &[])),
         back: on_page.then(|| (shell.home(&[]), text::BACK.to_owned())),
         reference: failure.map(|_| outcome.attempt.id.to_string()).unwrap_or_default(),
-        close: failure.is_none() && matches!(request.road, Road::Popup { .. }),
+        close: match (&request.road, failure) {
+            (Road::Popup { .. }, None) => Close::Always,
+            // Our own page says it beside its form, where the message may not arrive; a product's page is told.
+            (Road::Popup { origin: Some(origin) }, Some(_)) if *origin != state.origin.as_str() => {
+                Close::Told
+            }
+            _ => Close::Never,
+        },
         outcome: origin.is_some().then(|| state.outcome_json(outcome).to_string()),
         target_origin: origin,
     }

@@ -16,6 +16,7 @@ use crate::{
         AppState, Refusal,
         headers::{Framing, page as html, wants_html},
         limits::AsItCame,
+        opener::Opener,
     },
 };
 
@@ -75,30 +76,34 @@ where
         None if !is_browser => return Refusal::of_status(status).into_response(),
         None => Refusal::of_status(status),
     };
-    let framing = match response.extensions().get::<Embedded>() {
+    let opener = response.extensions().get::<Opener>();
+    let framing = match (response.extensions().get::<Embedded>(), opener) {
         // No workspace is known, so nobody can be named; the page holds a sentence and nothing else.
-        Some(Embedded) => Framing::Anybody,
-        None => Framing::Nobody,
+        (Some(Embedded), _) => Framing::Anybody,
+        (None, Some(opener)) => opener.framing.clone(),
+        (None, None) => Framing::Nobody,
     };
-    let mut shown = show(state, refusal.status, refusal.reason, &refusal.message, &framing);
+    let mut shown = show(state, &refusal, opener, &framing);
     if let Some(wait) = refusal.retry_after {
         shown.headers_mut().insert(header::RETRY_AFTER, wait.into());
     }
     shown
 }
 
-fn show(state: &AppState, status: StatusCode, code: &str, message: &str, framing: &Framing) -> Response {
-    let said = text::refusal(code);
+fn show(state: &AppState, refusal: &Refusal, opener: Option<&Opener>, framing: &Framing) -> Response {
+    let said = text::refusal(refusal.reason);
+    let detail = if said.detail.is_empty() { refusal.message.as_str() } else { said.detail };
     let view = MessageView {
-        status: status.as_u16(),
+        status: refusal.status.as_u16(),
         headline: said.headline.to_owned(),
-        detail: if said.detail.is_empty() { message.to_owned() } else { said.detail.to_owned() },
+        detail: detail.to_owned(),
         steps: said.steps.iter().map(|step| (*step).to_owned()).collect(),
-        code: Some(code.to_owned()),
+        code: Some(refusal.reason.to_owned()),
         developer: said.developer,
+        told: opener.map(|opener| (opener.message(refusal).to_string(), opener.origin.clone())),
     };
     let shell = present::bare_shell(state, &view.headline);
-    html(status, pages::message(&shell, &view), framing)
+    html(refusal.status, pages::message(&shell, &view), framing)
 }
 
 /// `GET /refused/{code}`: where a server function sends a browser whose request it refused.

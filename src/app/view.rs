@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::text;
 pub use crate::model::{Scheme, Surface};
-pub use attempt::{AskView, ChooseItem, ChooseView, ResultView};
+pub use attempt::{AskView, ChooseItem, ChooseView, Close, ResultView};
 pub use reference::{AnswerRow, CallGroup, CallView, FieldRow, ObjectView, ReferenceView};
 
 /// Everything around a page's own content.
@@ -336,6 +336,8 @@ pub struct MessageView {
     pub code: Option<String>,
     /// The steps are for the product's developer, and the page says so.
     pub developer: bool,
+    /// JSON that the script posts to the page that waits, and the exact origin of that page.
+    pub told: Option<(String, String)>,
 }
 
 /// How a notice is meant.

@@ -9,6 +9,11 @@ use url::form_urlencoded;
 
 use crate::http::{Refusal, json};
 
+/// What the customer types, in all its names.
+const INPUT: [&str; 3] = ["input", "connectionParameters", "parameters"];
+/// What a form may give member by member.
+const OBJECTS: [&str; 4] = ["input", "connectionParameters", "parameters", "connectorParameters"];
+
 /// What was given; the body wins over the query, and a payload over both.
 pub(super) struct Given(Map<String, Value>);
 
@@ -37,7 +42,7 @@ impl Given {
 
     /// `input`, or one of its older names, as single values.
     pub(super) fn input(&self) -> Result<BTreeMap<String, String>, Refusal> {
-        let found = self.object(&["input", "connectionParameters", "parameters"])?.unwrap_or_default();
+        let found = self.object(&INPUT)?.unwrap_or_default();
         Ok(singles(found))
     }
 
@@ -77,8 +82,31 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
+/// Pairs by name. What stands as `input[api_key]` belongs to an object `input`, so that a plain form can ask
+/// for it; an `input` that is there whole wins.
 fn fields(text: &[u8]) -> Map<String, Value> {
-    form_urlencoded::parse(text).map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect()
+    let mut whole = Map::new();
+    let mut parts: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(text) {
+        let value = Value::String(value.into_owned());
+        match part_of_object(&name) {
+            Some((object, part)) => {
+                parts.entry(object.to_owned()).or_default().insert(part.to_owned(), value);
+            }
+            None => {
+                whole.insert(name.into_owned(), value);
+            }
+        }
+    }
+    for (name, object) in parts {
+        whole.entry(name).or_insert(Value::Object(object));
+    }
+    whole
+}
+
+fn part_of_object(name: &str) -> Option<(&str, &str)> {
+    let (object, part) = name.strip_suffix(']')?.split_once('[')?;
+    OBJECTS.contains(&object).then_some((object, part))
 }
 
 fn object(text: &[u8], what: &str) -> Result<Map<String, Value>, Refusal> {
@@ -157,6 +185,21 @@ mod tests {
                 given.object(&["connectorParameters"]).expect("an object").expect("there are some");
             assert_eq!(parameters["scopes"], json!(["a"]));
         }
+    }
+
+    #[test]
+    fn a_plain_form_gives_an_object_member_by_member() {
+        let body = "input[api_key]=k%20&input[a][b]=1&connectorParameters%5Bregion%5D=eu&name[x]=n&input[]=e";
+        let given = Given::read(None, &headers(FORM), body.as_bytes()).expect("all are good");
+        let input = given.input().expect("an object");
+        let parameters = given.object(&["connectorParameters"]).expect("an object").expect("there are some");
+
+        assert_eq!(input["api_key"], "k ");
+        assert_eq!(input["a][b"], "1", "a name like another, and none that an app declares");
+        assert_eq!(parameters["region"], "eu");
+        assert_eq!(given.text(&["name"]), None);
+        let both = Given::read(None, &headers(FORM), b"input[n]=1&input=%7B%22n%22%3A2%7D").expect("good");
+        assert_eq!(both.input().expect("an object")["n"], "2");
     }
 
     #[test]

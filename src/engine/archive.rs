@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ConnectionView, Engine, EngineError, refresh::credential_place};
+use super::{ConnectionView, Engine, EngineError, IntegrationSummary, refresh::credential_place};
 use crate::{
     model::{Access, Connection, Credentials, StoredCredential},
     vault::Sealed,
@@ -26,6 +26,25 @@ impl Engine {
         let connection = self.store().connection(scope, id).await?;
         let connection = connection.ok_or(EngineError::NotFound("connection"))?;
         Ok(ConnectionView { connection, view })
+    }
+
+    /// Archives the customer's connection to an integration, as the older SDK asks for it. Where there is none
+    /// it is done already.
+    pub async fn disconnect(
+        &self,
+        access: &Access,
+        integration: &str,
+    ) -> Result<IntegrationSummary, EngineError> {
+        let (view, connections) = self.integration(access, integration).await?;
+        match connections.as_slice() {
+            [] if access.customer.is_none() => return Err(EngineError::NotFound("connection")),
+            [] => {}
+            [only] => {
+                self.archive(access, &only.id.to_string()).await?;
+            }
+            _ => return Err(EngineError::Ambiguous),
+        }
+        Ok(IntegrationSummary { view, connection: None })
     }
 
     /// RFC 7009, best effort: the local deletion never waits long for it.

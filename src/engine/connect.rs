@@ -11,8 +11,8 @@ use super::{Act, Departure, Engine, EngineError, IntegrationView, Outcome, Works
 use crate::{
     catalog::{connector::AuthOption, input},
     model::{
-        Attempt, AttemptId, AttemptRequest, Connection, ConnectionId, ConnectionState, Failure, FailureKey,
-        Handle, Road, Secret, Session, Surface, progress::AttemptSecrets,
+        Access, Attempt, AttemptId, AttemptRequest, Connection, Failure, FailureKey, Handle, Road, Secret,
+        Session, Surface, progress::AttemptSecrets,
     },
     store::{NewAttempt, StoreError},
     vault::{Place, Sealed},
@@ -20,10 +20,11 @@ use crate::{
 
 /// How long a customer has, from "Connect" to the provider's answer.
 pub(super) const ATTEMPT_LIFE: Duration = Duration::from_secs(10 * 60);
-/// Longest `requestId`, name and `customState`, in bytes.
+/// Longest `requestId` and name, in bytes.
 const REQUEST_ID_MAX: usize = 128;
 const NAME_MAX: usize = 200;
-const CUSTOM_STATE_MAX: usize = 2048;
+/// Longest `customState`, in bytes.
+pub const CUSTOM_STATE_MAX: usize = 2048;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -42,7 +43,7 @@ pub struct ConnectRequest {
     pub name: Option<String>,
     /// Makes a further connection.
     pub allow_multiple: bool,
-    /// Id of the connection to renew.
+    /// Id or key of the connection to renew.
     pub connection: Option<String>,
     /// Comes back byte for byte.
     pub custom_state: Option<String>,
@@ -63,6 +64,8 @@ pub enum Began {
     Allowed,
     /// By a link, or on a page that is not among the allowed origins.
     Elsewhere,
+    /// In a frame that a page keeps out of sight: nothing can be asked there, and no provider's page shown.
+    Hidden,
 }
 
 /// What happens next.
@@ -92,7 +95,14 @@ impl Engine {
         let workspace = self.workspace(session.workspace).await?;
         let target = self.target(session, &workspace, &request).await?;
         let view = match &target {
-            Some(connection) => workspace.by_id(connection.integration),
+            Some(connection) => {
+                let named = workspace.integration(&request.integration);
+                let is_other = named.is_none_or(|view| view.integration.id != connection.integration);
+                if !request.integration.is_empty() && is_other {
+                    return Err(EngineError::NotFound("connection"));
+                }
+                workspace.by_id(connection.integration)
+            }
             None => workspace.integration(&request.integration).filter(|view| !view.integration.hidden),
         };
         let view = view.filter(|view| session.sees(&view.integration.key)).cloned();
@@ -113,6 +123,8 @@ impl Engine {
 
         let mut given = target.as_ref().map(|target| target.input.clone()).unwrap_or_default();
         given.extend(request.input.into_iter().filter(|(_, value)| !value.is_empty()));
+        let is_hidden = request.began == Began::Hidden;
+        let no_ui = request.no_ui || is_hidden;
         let untouched = request.began != Began::OwnForm && nothing_typed(&option, &given);
         let checked = input::check(&option, &given);
         let now = self.now();
@@ -137,7 +149,7 @@ impl Engine {
             problem: None,
             redirect_uri: None,
             connector_parameters: parameters.plain,
-            no_ui: request.no_ui,
+            no_ui,
             choice: None,
         };
         let mut secrets = AttemptSecrets { parameters: parameters.secret, ..AttemptSecrets::default() };
@@ -150,7 +162,7 @@ impl Engine {
             }
             Err(errors) => {
                 // A form that nobody filled in yet asks without scolding.
-                attempt_request.problem = (!untouched || request.no_ui).then(|| invalid_input(errors));
+                attempt_request.problem = (!untouched || no_ui).then(|| invalid_input(errors));
                 false
             }
         };
@@ -180,14 +192,18 @@ impl Engine {
                 other => EngineError::from(other),
             })?;
         let asks = !complete || (attempt_request.needs_confirmation && leaves(&option));
-        if asks && !request.no_ui {
+        if asks && !no_ui {
             return Ok(Next::Ask(ticket));
         }
+        let asks = asks || (is_hidden && leaves(&option));
         let attempt =
             self.store().attempt_by_ticket(ticket.hash(), now).await?.ok_or(EngineError::NotOpen)?;
         let course = Course { workspace, view, option };
         if asks {
-            let question = attempt_request.problem.unwrap_or_else(unconfirmed);
+            let question = attempt_request.problem.unwrap_or_else(|| match is_hidden {
+                true => needs_a_window(&course.view),
+                false => unconfirmed(),
+            });
             return Ok(Next::Done(Box::new(self.fail(attempt, &course, question).await?)));
         }
         self.proceed(attempt, course, secrets, ticket).await
@@ -253,10 +269,7 @@ impl Engine {
         session: &Session,
         selector: &str,
     ) -> Result<Connection, EngineError> {
-        let id = ConnectionId::parse(selector).ok_or(EngineError::NotFound("connection"))?;
-        let found = self.store().connection(session.scope(), id).await?;
-        let live = found.filter(|found| !matches!(found.state, ConnectionState::Archived(_)));
-        live.ok_or(EngineError::NotFound("connection"))
+        Ok(self.live_view(&Access::from(session), selector).await?.connection)
     }
 
     pub(super) fn seal_secrets(
@@ -310,6 +323,12 @@ fn unconfirmed() -> Failure {
     let message =
         "The customer has to confirm this on our page, and `noUi` is set: post it from an allowed origin.";
     Failure::new(FailureKey::OriginNotAllowed, message)
+}
+
+/// Why an attempt ends that would have to leave a frame nobody sees.
+fn needs_a_window(view: &IntegrationView) -> Failure {
+    let message = format!("{} has to be opened in a window of its own, not in a hidden frame.", view.name);
+    Failure::new(FailureKey::InvalidInput, message)
 }
 
 pub(super) fn no_option(view: &IntegrationView) -> EngineError {

@@ -95,6 +95,22 @@ impl WorkspaceView {
             .find(|view| Some(view.integration.id) == id || view.integration.key == selector)
     }
 
+    /// The one integration of a connector that is offered; `sees` says which ones the caller knows of.
+    pub fn of_connector(
+        &self,
+        connector: &str,
+        sees: impl Fn(&str) -> bool,
+    ) -> Result<&Arc<IntegrationView>, EngineError> {
+        let mut found = self.integrations.iter().filter(|view| {
+            !view.integration.hidden && view.connector.key == connector && sees(&view.integration.key)
+        });
+        match (found.next(), found.next()) {
+            (Some(only), None) => Ok(only),
+            (None, _) => Err(EngineError::NotFound("integration")),
+            (Some(_), Some(_)) => Err(EngineError::Ambiguous),
+        }
+    }
+
     /// The integration with this id.
     pub fn by_id(&self, id: IntegrationId) -> Option<&Arc<IntegrationView>> {
         self.integrations.iter().find(|view| view.integration.id == id)

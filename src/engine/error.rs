@@ -9,7 +9,7 @@ pub enum EngineError {
     #[error("{0} not found")]
     NotFound(&'static str),
     /// The selector fits several.
-    #[error("several connections fit; name one by its id")]
+    #[error("several fit; name one by its id")]
     Ambiguous,
     /// The page that asks is no longer waiting: expired, sent off, or answered.
     #[error("this request is no longer open")]

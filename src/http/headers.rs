@@ -8,6 +8,7 @@ use axum::{
 use crate::{engine::WorkspaceView, model::redirect::csp_sources};
 
 /// Who may frame a page.
+#[derive(Clone)]
 pub enum Framing {
     /// Nobody.
     Nobody,

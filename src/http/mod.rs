@@ -12,6 +12,7 @@ pub mod limits;
 pub mod metrics;
 pub mod observe;
 pub mod openapi;
+pub mod opener;
 pub mod proxied;
 pub mod refusal;
 pub mod session;

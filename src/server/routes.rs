@@ -19,7 +19,7 @@ use tower_http::compression::{
 
 use crate::{
     api, app, connect,
-    http::{AppState, Refusal, assets, headers, limits, limits::AsItCame, metrics, observe},
+    http::{AppState, assets, headers, limits, limits::AsItCame, metrics, observe},
     sandbox::{self, Sandbox},
 };
 
@@ -36,7 +36,7 @@ pub(super) fn router(state: AppState, played: Option<Arc<Sandbox>>) -> Router {
         .route("/metrics", get(metrics::numbers))
         // Browsers ask for it unasked; a workspace's own icon is linked by its pages.
         .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
-        .fallback(async || Refusal::not_found("page"));
+        .fallback(api::absent);
     if played.is_some() {
         router = router.route("/sandbox/embed", get(app::example::embed));
     }
@@ -62,7 +62,7 @@ pub(super) fn layered(router: Router, state: &AppState) -> Router {
 
 /// Around the answer as it leaves.
 async fn outside(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let answered = async |request| headers::with_defaults(next.run(request).await);
+    let answered = async |request| headers::with_defaults(api::cors::layer(request, next).await);
     observe::observed(&state, request, answered).await
 }
 

@@ -14,6 +14,8 @@ mod choose;
 mod command_line;
 mod confirm;
 mod connect;
+mod connect_by_sdk;
+mod cross_origin;
 mod customers;
 mod drain;
 mod faults;

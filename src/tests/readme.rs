@@ -71,7 +71,22 @@ fn every_sample_has_a_test() {
                 "connector tickets.toml",
             ][..],
         ),
-        (CONNECT, &["link", "form", "json", "json-leaves", "events", "reconnect", "types", "handed"]),
+        // `form-key` and `callback` are run in a browser, by end2end.
+        (
+            CONNECT,
+            &[
+                "link",
+                "form",
+                "form-key",
+                "json",
+                "json-leaves",
+                "events",
+                "callback",
+                "reconnect",
+                "types",
+                "handed",
+            ],
+        ),
         (
             PARAMETERS,
             &["connector warehouse.toml", "integration", "claims", "form", "backend", "refused", "refusal"],

@@ -20,8 +20,10 @@ fn main(view: &MessageView) -> AnyView {
     });
     let status = (view.status != 0).then(|| view! { <span>{view.status}</span> });
     let code = view.code.clone().map(|code| view! { <code>{code}</code> });
+    let (outcome, origin) = view.told.clone().unzip();
+    let close = view.told.as_ref().map(|_| "told");
     view! {
-        <section class="panel dialog message">
+        <section class="panel dialog message" data-outcome=outcome data-target-origin=origin data-close=close>
             <h1>{view.headline.clone()}</h1>
             <p>{words(&view.detail)}</p>
             {steps}

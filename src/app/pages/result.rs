@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::app::layout::{Frame, document};
 use crate::app::parts::{icon, link, logo};
 use crate::app::text;
-use crate::app::view::{ResultView, Shell};
+use crate::app::view::{Close, ResultView, Shell};
 
 /// The whole page.
 pub fn result(shell: &Shell, view: &ResultView) -> String {
@@ -28,12 +28,12 @@ fn main(shell: &Shell, view: &ResultView) -> AnyView {
             view! { <a class=back_class href=href data-back="">{label}</a> }
         },
     );
-    let close = view.close.then(|| view! { <p class="fine">{text::CLOSE}</p> });
+    let close = (view.close == Close::Always).then(|| view! { <p class="fine">{text::CLOSE}</p> });
     let reference = (!view.reference.is_empty())
         .then(|| view! { <p class="fine">{text::reference(&view.reference)}</p> });
     view! {
         <section class="panel dialog result" data-outcome=view.outcome.clone() data-target-origin=view.target_origin.clone()
-            data-close=view.close.then_some("")>
+            data-close=view.close.word()>
             {pair}
             <span class=class>{mark}</span>
             <h1>{view.headline.clone()}</h1>

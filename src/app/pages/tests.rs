@@ -144,7 +144,7 @@ fn every_page(shell: &Shell) -> Vec<String> {
         reference: hostile(),
         outcome: Some(hostile()),
         target_origin: Some("https://app.acme.example".to_owned()),
-        close: true,
+        close: Close::Always,
         ..ResultView::default()
     };
     let message = MessageView {
@@ -154,6 +154,7 @@ fn every_page(shell: &Shell) -> Vec<String> {
         steps: vec![hostile()],
         code: Some(hostile()),
         developer: true,
+        told: Some((hostile(), "https://app.acme.example".to_owned())),
     };
     vec![
         pages::catalog(shell, &catalog_view()),

@@ -74,6 +74,29 @@ pub struct ResultView {
     pub outcome: Option<String>,
     /// Exact origin `outcome` may go to; without it nothing is posted.
     pub target_origin: Option<String>,
-    /// The script closes the window.
-    pub close: bool,
+    /// When the script closes the window.
+    pub close: Close,
+}
+
+/// When a page of ours closes its own window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Close {
+    /// Never.
+    #[default]
+    Never,
+    /// Once the page that waits was told, which then shows what happened.
+    Told,
+    /// As soon as it is there.
+    Always,
+}
+
+impl Close {
+    /// The word for the script.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Never => None,
+            Self::Told => Some("told"),
+            Self::Always => Some("always"),
+        }
+    }
 }

@@ -17,12 +17,15 @@ pub struct Browser {
     pub secrets: Vec<String>,
 }
 
+/// What calls the server from outside; follows nothing by itself.
+pub fn plain_client() -> reqwest::Client {
+    #[expect(clippy::disallowed_methods, reason = "a client of its own, not the server's")]
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_gzip().build().unwrap()
+}
+
 impl Browser {
     pub fn new(base: Url) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "a browser of its own, not the server's client")]
-        let client =
-            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_gzip().build().unwrap();
-        Self { base, client, cookies: BTreeMap::new(), secrets: Vec::new() }
+        Self { base, client: plain_client(), cookies: BTreeMap::new(), secrets: Vec::new() }
     }
 
     pub async fn get(&mut self, address: &str) -> Page {
@@ -50,9 +53,13 @@ impl Browser {
 
     /// A program's post of JSON.
     pub async fn post_json(&mut self, address: &str, token: &str, body: &Value) -> Page {
+        self.api_json(Method::POST, address, token, body).await
+    }
+
+    pub async fn api_json(&mut self, method: Method, address: &str, token: &str, body: &Value) -> Page {
         let bearer = format!("Bearer {token}");
         let headers = [("accept", "application/json"), ("authorization", bearer.as_str())];
-        self.send_as("application/json", Method::POST, address, &headers, Some(body.to_string())).await
+        self.send_as("application/json", method, address, &headers, Some(body.to_string())).await
     }
 
     /// Asks and reads the headers only: the body may be compressed.

@@ -1,6 +1,6 @@
 //! [`TestApp`]: the server, [`Browser`]: what a person has, and [`Page`]: what came back.
 
-mod browser;
+pub mod browser;
 mod page;
 
 use std::{
