@@ -21,6 +21,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tower_http::cors::{Any, CorsLayer};
 use url::form_urlencoded;
 
 use self::{
@@ -51,10 +52,16 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 
 type Answer = Result<Response, Refusal>;
 
+/// Scripts of every site may begin an attempt and read what became of it: no cookie counts in such a call,
+/// and the token decides.
+fn cors() -> CorsLayer {
+    CorsLayer::new().allow_origin(Any).allow_methods([Method::POST]).allow_headers(Any).expose_headers(Any)
+}
+
 /// The routes.
 pub fn routes() -> Router<AppState> {
     Router::new()
-        .route("/connect", get(begin).post(begin))
+        .route("/connect", get(begin).post(begin).layer(cors()))
         .route("/connection-popup", get(begin).post(begin))
         .route("/connect/continue/{ticket}", post(hand_over))
         .route("/oauth/callback/{integration}", get(callback).post(posted_callback))

@@ -10,7 +10,9 @@ use crate::{
 };
 
 /// A bare list. The default carries no key: an SDK that was told no key takes the entry without one. For a
-/// connection that is made again, that is its own.
+/// connection that is made again, that is its own. Whoever names an option finds it by its key.
+///
+/// Connector parameters that could not be used are refused here, before a window opens.
 pub(super) async fn list(
     State(state): State<AppState>,
     Caller(access): Caller,
@@ -31,7 +33,11 @@ pub(super) async fn list(
             return Err(EngineError::invalid("integrationId", message).into());
         }
     };
-    let mut options = options(&state, &view, own.as_deref());
+    if let Some(given) = body.object("connectorParameters")?.flatten() {
+        state.engine.check_parameters(&access, &view, &given).await?;
+    }
+    let named = body.text("authOptionKey")?.flatten();
+    let mut options = options(&state, &view, own.as_deref(), named.as_deref());
     if access.is_backend {
         for option in &mut options {
             option["connectorParametersSchema"] = connection_parameters_schema(&view.connector);
@@ -40,12 +46,14 @@ pub(super) async fn list(
     Ok(Json(options))
 }
 
-fn options(state: &AppState, view: &IntegrationView, own: Option<&str>) -> Vec<Value> {
+fn options(state: &AppState, view: &IntegrationView, own: Option<&str>, named: Option<&str>) -> Vec<Value> {
     let default = view.option(own).or_else(|| view.option(None)).map(|option| option.key.clone());
     let mut options: Vec<Value> = view.usable().map(|option| state.auth_option_json(view, option)).collect();
     // The default first, without its key.
     options.sort_by_key(|option| option["key"].as_str() != default.as_deref());
-    if let Some(first) = options.first_mut().and_then(Value::as_object_mut) {
+    if let Some(first) = options.first_mut().and_then(Value::as_object_mut)
+        && first.get("key").and_then(Value::as_str) != named
+    {
         first.remove("key");
     }
     options

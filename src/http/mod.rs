@@ -14,8 +14,10 @@ pub mod observe;
 pub mod openapi;
 pub mod proxied;
 pub mod refusal;
+pub mod sdk;
 pub mod session;
 pub mod state;
+mod tagged;
 pub mod way;
 pub mod wire;
 

@@ -20,7 +20,7 @@ use tower_http::{
 
 use crate::{
     api, app, connect,
-    http::{AppState, Refusal, assets, headers, limits, limits::AsItCame, metrics, observe},
+    http::{AppState, Refusal, assets, headers, limits, limits::AsItCame, metrics, observe, sdk},
     sandbox::{self, Sandbox},
 };
 
@@ -30,6 +30,7 @@ pub(super) fn router(state: AppState, played: Option<Arc<Sandbox>>) -> Router {
         .merge(app::routes(&state))
         .merge(connect::routes())
         .merge(api::routes(&state))
+        .merge(sdk::routes(state.origin.as_str()))
         .route("/assets/{file}", get(assets::serve))
         .route("/healthz", get(metrics::alive))
         .route("/livez", get(metrics::alive))

@@ -34,6 +34,7 @@ mod readme;
 mod receiver;
 mod refresh;
 mod roles;
+mod sdk;
 mod session;
 mod ssrf;
 mod start;
