@@ -36,6 +36,8 @@ export interface ServerOptions {
   demo?: boolean;
   /** Where to listen if that is free, for pictures that show the address. */
   port?: number;
+  /** Lines of TOML behind the workspace and its integrations. */
+  more?: string;
 }
 
 /** What the sandbox counted. */
@@ -202,5 +204,5 @@ function configuration(options: ServerOptions): string {
   const blocks = integrations.map(
     ([key, connector]) => `[[workspace.integration]]\nkey = "${key}"\nconnector = "${connector}"\nsandbox = true\n`,
   );
-  return `[[workspace]]\nkey = "acme"\nname = "Acme"\nsecret = "\${ACME_SECRET}"\nallowed_origins = ${JSON.stringify(origins)}\n\n${blocks.join("\n")}`;
+  return `[[workspace]]\nkey = "acme"\nname = "Acme"\nsecret = "\${ACME_SECRET}"\nallowed_origins = ${JSON.stringify(origins)}\n\n${blocks.join("\n")}\n${options.more ?? ""}`;
 }
