@@ -212,7 +212,7 @@ const submit = (action, fields, target, method = "post") => {
 };
 
 // A sentence over the page, with a way out.
-const layer = (words, theme, size, cancel) => {
+const layer = (words, theme, cancel) => {
   const scheme = theme === "light" || theme === "dark" ? theme : "light dark";
   const text = make("p", "all:revert;margin:0 0 20px", words);
   text.setAttribute("role", "status");
@@ -222,9 +222,9 @@ const layer = (words, theme, size, cancel) => {
     made.onclick = press;
     return made;
   };
-  const said = make("div", "margin:auto;padding:28px;text-align:center", text, button("Cancel", cancel));
-  const style = `all:revert;box-sizing:border-box;display:flex;padding:0;border:0;border-radius:14px;overflow:hidden;max-width:100vw;max-height:100dvh;background:Canvas;color:CanvasText;color-scheme:${scheme};font:16px/1.5 system-ui,sans-serif;box-shadow:0 0 0 100vmax #0006;${size}`;
-  const dialog = make("dialog", style, said);
+  const panel = `padding:28px 36px;border-radius:14px;text-align:center;background:Canvas;color:CanvasText;color-scheme:${scheme};font:16px/1.5 system-ui,sans-serif`;
+  const said = make("div", panel, text, button("Cancel", cancel));
+  const dialog = make("dialog", "all:revert;inset:0;width:100%;height:100%;max-width:none;max-height:none;margin:0;padding:0;border:0;display:grid;place-items:center;background:#0a0c128c", said);
   dialog.setAttribute("aria-label", "Connect");
   dialog.oncancel = (event) => {
     event.preventDefault();
@@ -253,7 +253,7 @@ const layer = (words, theme, size, cancel) => {
 const frame = (url, fields, method) =>
   new Promise((settle) => {
     const name = `hitchpost-${randomName()}`;
-    const iframe = make("iframe", "position:absolute;inset:0;width:100%;height:100%;border:0;visibility:hidden");
+    const iframe = make("iframe", "position:absolute;inset:0;width:100%;height:100%;border:0;color-scheme:light;visibility:hidden");
     Object.assign(iframe, { name, title: "Connect", allow: "clipboard-write *" });
     const quit = () => {
       clearTimeout(late);
@@ -261,12 +261,14 @@ const frame = (url, fields, method) =>
       over.close();
       settle(null);
     };
-    const over = layer("Loading…", fields.theme, "width:780px;height:860px", quit);
+    const over = layer("Loading…", fields.theme, quit);
     const late = setTimeout(over.say, 10_000, "This cannot be shown right now.");
     const methods = {
       handshake() {
         clearTimeout(late);
+        // The page brings a dialog of its own, and all around it shows through.
         over.said.remove();
+        over.dialog.style.background = "none";
         iframe.style.visibility = "";
         iframe.focus();
       },
@@ -323,7 +325,7 @@ const openWindow = (client, options, go, settle) => {
     return popup;
   };
   const show = (words) => {
-    over ||= layer(words, theme, "width:380px", () => settle(null));
+    over ||= layer(words, theme, () => settle(null));
     over.say(words);
   };
   const wait = async () => {
