@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{Engine, EngineError, IntegrationView, WorkspaceView};
 use crate::{
     catalog::parameters::{self, ParameterError, Source},
-    model::{Access, Connection, Failure, FailureKey, Parameters, Scope, Session, WorkspaceId},
+    model::{Connection, Failure, FailureKey, Parameters, Scope, Session, WorkspaceId},
     store::ConnectionFilter,
     vault::{Place, Sealed},
 };
@@ -49,7 +49,7 @@ impl Engine {
     /// Whether a connect could begin with these parameters, for whoever asks before a window is opened.
     pub async fn check_parameters(
         &self,
-        access: &Access,
+        access: &crate::model::Access,
         view: &IntegrationView,
         given: &Map<String, Value>,
     ) -> Result<(), EngineError> {
