@@ -217,7 +217,7 @@ const layer = (words, theme, cancel) => {
   const text = make("p", "all:revert;margin:0 0 20px", words);
   text.setAttribute("role", "status");
   const button = (label, press) => {
-    const made = make("button", "all:revert;font:inherit;padding:8px 18px;margin:0 4px;cursor:pointer", label);
+    const made = make("button", "all:revert;font:inherit;padding:8px 18px;margin:0 4px;border:1px solid;border-radius:8px;background:none;color:inherit;cursor:pointer", label);
     made.type = "button";
     made.onclick = press;
     return made;
@@ -238,7 +238,7 @@ const layer = (words, theme, cancel) => {
     say: (words) => (text.textContent = words),
     offer: (label, press) => {
       const made = button(label, press);
-      said.append(made);
+      text.after(made);
       made.focus();
       return made;
     },
