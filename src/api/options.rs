@@ -12,7 +12,8 @@ use crate::{
 /// A bare list. The default carries no key: an SDK that was told no key takes the entry without one. For a
 /// connection that is made again, that is its own. Whoever names an option finds it by its key.
 ///
-/// Connector parameters that could not be used are refused here, before a window opens.
+/// An option that is not there and connector parameters that could not be used are refused here, before a
+/// window opens.
 pub(super) async fn list(
     State(state): State<AppState>,
     Caller(access): Caller,
@@ -33,10 +34,9 @@ pub(super) async fn list(
             return Err(EngineError::invalid("integrationId", message).into());
         }
     };
-    if let Some(given) = body.object("connectorParameters")?.flatten() {
-        state.engine.check_parameters(&access, &view, &given).await?;
-    }
     let named = body.text("authOptionKey")?.flatten();
+    let given = body.object("connectorParameters")?.flatten();
+    state.engine.check_start(&access, &view, named.as_deref(), given.as_ref()).await?;
     let mut options = options(&state, &view, own.as_deref(), named.as_deref());
     if access.is_backend {
         for option in &mut options {

@@ -46,13 +46,19 @@ impl Engine {
         Ok(signed.map_err(refused)?.over(&unsigned).over(&fixed))
     }
 
-    /// Whether a connect could begin with these parameters, for whoever asks before a window is opened.
-    pub async fn check_parameters(
+    /// Whether a connect could begin with this option and these parameters, for whoever asks before a window
+    /// is opened.
+    pub async fn check_start(
         &self,
         access: &crate::model::Access,
         view: &IntegrationView,
-        given: &Map<String, Value>,
+        option: Option<&str>,
+        given: Option<&Map<String, Value>>,
     ) -> Result<(), EngineError> {
+        if option.is_some() && view.option(option).is_none() {
+            return Err(super::connect::no_option(view));
+        }
+        let Some(given) = given else { return Ok(()) };
         let workspace = self.workspace(access.workspace).await?;
         let source = if access.is_backend { Source::Signed } else { Source::Browser };
         checked(&workspace, view, given, source).map(|_| ())

@@ -4,16 +4,15 @@
 //! The server writes its own address in, and leaves out what only a reader needs. Every site may load
 //! them: there is nothing in them that is not in the repository.
 
-use std::sync::Arc;
-
 use axum::{
-    Router,
+    extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, header},
-    routing::get,
+    response::IntoResponse,
 };
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 use super::{AppState, tagged::Tagged};
+use crate::model::redirect::Origin;
 
 const SOURCE: &str = include_str!("../../sdk/hitchpost.js");
 const TYPES: &str = include_str!("../../sdk/hitchpost.d.ts");
@@ -22,22 +21,46 @@ const ADDRESS: &str = "let server = \"\";";
 /// What the source gives to whoever imports it; a script puts the same into one global object.
 const EXPORT: &str = "export { HitchpostClient, HitchpostError, configure, connect };";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
-/// Small matters more than fast here; a browser asks once in a while. Of gzip and brotli alike.
+/// Of gzip and brotli alike.
 const LEVEL: CompressionLevel = CompressionLevel::Precise(6);
 
-/// The routes, for a server at this origin.
-pub fn routes(origin: &str) -> Router<AppState> {
-    let script = SOURCE.replacen(ADDRESS, &format!("let server = \"{origin}\";"), 1);
-    let texts = [
-        ("/sdk.js", Tagged::new(lean(&script), SCRIPT)),
-        ("/sdk.global.js", Tagged::new(classic(&script), SCRIPT)),
-        ("/sdk.d.ts", Tagged::new(TYPES, "text/plain; charset=utf-8")),
-    ];
-    let router = texts.into_iter().fold(Router::new(), |router, (path, text)| {
-        let text = Arc::new(text);
-        router.route(path, get(async move |asked: HeaderMap| (open_to_all(), text.answer(&asked))))
-    });
-    router.layer(CompressionLayer::new().quality(LEVEL))
+/// The three files of a server.
+pub struct Sdk {
+    module: Tagged,
+    script: Tagged,
+    types: Tagged,
+}
+
+impl Sdk {
+    /// For a server at this origin.
+    pub fn new(origin: &Origin) -> Self {
+        let source = SOURCE.replacen(ADDRESS, &format!("let server = \"{origin}\";"), 1);
+        Self {
+            module: Tagged::new(lean(&source), SCRIPT),
+            script: Tagged::new(classic(&source), SCRIPT),
+            types: Tagged::new(TYPES, "text/plain; charset=utf-8"),
+        }
+    }
+}
+
+/// `GET /sdk.js`: the ES module.
+pub async fn module(State(state): State<AppState>, asked: HeaderMap) -> impl IntoResponse {
+    (open_to_all(), state.sdk.module.answer(&asked))
+}
+
+/// `GET /sdk.global.js`: the same as `window.Hitchpost`.
+pub async fn script(State(state): State<AppState>, asked: HeaderMap) -> impl IntoResponse {
+    (open_to_all(), state.sdk.script.answer(&asked))
+}
+
+/// `GET /sdk.d.ts`: the types of both.
+pub async fn types(State(state): State<AppState>, asked: HeaderMap) -> impl IntoResponse {
+    (open_to_all(), state.sdk.types.answer(&asked))
+}
+
+/// Compresses them. Small matters more than fast here: a browser asks once in a while.
+pub fn packed() -> CompressionLayer {
+    CompressionLayer::new().quality(LEVEL)
 }
 
 /// Pages of every origin may load it, isolated ones too.
@@ -101,6 +124,13 @@ mod tests {
             assert_eq!(SOURCE.matches(part).count(), 1, "{part}");
         }
         assert!(SOURCE.trim_end().ends_with(EXPORT));
+    }
+
+    #[test]
+    fn the_package_has_the_version_of_the_server() {
+        let version = concat!("\"version\": \"", env!("CARGO_PKG_VERSION"), "\"");
+
+        assert!(include_str!("../../sdk/package.json").contains(version));
     }
 
     /// What the header of the source promises, so that [`lean`] may go line by line.

@@ -86,5 +86,7 @@ async fn what_cannot_begin_is_refused_before_a_window_opens() {
     refused.assert_error(StatusCode::BAD_REQUEST, "invalid_input");
     assert!(refused.json()["data"]["fields"]["connectorParameters.colour"].is_string());
     asked(scopes).await.assert_status(StatusCode::OK);
+    let unknown = asked(json!({ "integrationKey": "hubspot", "authOptionKey": "nothing" })).await;
+    unknown.assert_error(StatusCode::BAD_REQUEST, "unknown_auth_option");
     assert_eq!(asked(named).await.json()[0]["key"], "oauth2");
 }
