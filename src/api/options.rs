@@ -34,26 +34,29 @@ pub(super) async fn list(
             return Err(EngineError::invalid("integrationId", message).into());
         }
     };
-    let named = body.text("authOptionKey")?.flatten();
-    let given = body.object("connectorParameters")?.flatten();
-    state.engine.check_start(&access, &view, named.as_deref(), given.as_ref()).await?;
-    let mut options = options(&state, &view, own.as_deref(), named.as_deref());
+    let mut options = options(&state, &view, own.as_deref());
     if access.is_backend {
         for option in &mut options {
             option["connectorParametersSchema"] = connection_parameters_schema(&view.connector);
         }
     }
+    let named = body.text("authOptionKey")?.flatten();
+    let given = body.object("connectorParameters")?.flatten();
+    state.engine.check_start(&access, &view, named.as_deref(), given.as_ref()).await?;
+    if let (Some(named), Some(default)) = (named, options.first_mut())
+        && view.option(own.as_deref()).or_else(|| view.option(None)).is_some_and(|option| option.key == named)
+    {
+        default["key"] = named.into();
+    }
     Ok(Json(options))
 }
 
-fn options(state: &AppState, view: &IntegrationView, own: Option<&str>, named: Option<&str>) -> Vec<Value> {
+fn options(state: &AppState, view: &IntegrationView, own: Option<&str>) -> Vec<Value> {
     let default = view.option(own).or_else(|| view.option(None)).map(|option| option.key.clone());
     let mut options: Vec<Value> = view.usable().map(|option| state.auth_option_json(view, option)).collect();
     // The default first, without its key.
     options.sort_by_key(|option| option["key"].as_str() != default.as_deref());
-    if let Some(first) = options.first_mut().and_then(Value::as_object_mut)
-        && first.get("key").and_then(Value::as_str) != named
-    {
+    if let Some(first) = options.first_mut().and_then(Value::as_object_mut) {
         first.remove("key");
     }
     options
