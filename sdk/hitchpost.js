@@ -298,7 +298,7 @@ const listen = (client, requestId, all, hear) => {
   let events;
   let again;
   const open = () => {
-    events = new EventSource(`${client.url}/sse/connection-events/${requestId}${all ? "?events=all" : ""}`);
+    events = new EventSource(`${client.url}/sse/connection-events/${encodeURIComponent(requestId)}${all ? "?events=all" : ""}`);
     events.onmessage = (event) => hear(JSON.parse(event.data));
     events.onerror = () => {
       // Refused; a stream that broke off is asked for again by the browser itself.

@@ -1,4 +1,5 @@
 // connect() of our own SDK, from a product's page on another site than ours, and a provider on a third.
+import { AxeBuilder } from "@axe-core/playwright";
 import { test, expect, type Page } from "../support/test.ts";
 import { answer, choices, goOn } from "../support/flows.ts";
 import { apiKey } from "../support/secrets.ts";
@@ -73,6 +74,8 @@ test("a window that the customer closed leaves a way out, and nothing behind", a
   expect(Date.now() - gone).toBeLessThan(2_000);
   expect(await page.evaluate(() => (window as { came?: unknown }).came)).toBeUndefined();
   await expect(layer(page).getByRole("button", { name: "Cancel" })).toBeFocused();
+  const found = await new AxeBuilder({ page }).include("dialog").analyze();
+  expect(found.violations.map((violation) => violation.id)).toEqual([]);
   await page.keyboard.press("Enter");
 
   expect(await came(page)).toMatchObject({ value: null });

@@ -1,5 +1,6 @@
 // connect() of our own SDK in the way of Munity's, with tokens that only the product's private key signs.
 import { createSign, generateKeyPairSync, randomUUID } from "node:crypto";
+import { transformSync } from "esbuild";
 import { test, expect, type Page } from "../support/test.ts";
 import { answer } from "../support/flows.ts";
 import { apiKey, secret } from "../support/secrets.ts";
@@ -161,6 +162,66 @@ test("what cannot work rejects before a window opens", async ({ page }) => {
   }
   expect(page.context().pages()).toHaveLength(1);
 });
+
+/** The samples of Munity's documents: our import, and the quotes and brackets they lack. */
+const SAMPLES = {
+  JavaScript: `
+import { connect } from "@munityapps/sdk-frontend"
+
+const promise = connect( connector, secret, callback)
+promise
+  .then((result) => {
+    // Integration is ready, handle the success case
+    console.log('Integration is ready:', result);
+  })
+  .catch((error) => {
+    // Handle the error case
+    console.error('Error occurred:', error);
+  });
+`,
+  TypeScript: `
+import { connect } from "@munityapps/sdk-frontend"
+
+const cb: ((data: { status: string; message: any}) => void) = callback;
+const config: { [key: string]: string } = {};
+async function handleConnect() {
+  try {
+    const result: boolean = await connect(connector as string, secret as string, cb, config);
+    console.log('Integration is ready:', result);
+  } catch (error) {
+    console.error('Error occurred:', error);
+  }
+}
+
+handleConnect();
+`,
+};
+
+for (const [language, sample] of Object.entries(SAMPLES)) {
+  test(`the documented ${language} runs with another import`, async ({ page }) => {
+    const who = customer();
+    const said: string[] = [];
+    page.on("console", (message) => void said.push(message.text()));
+    const { code } = transformSync(sample.replace("@munityapps/sdk-frontend", `${sites.ours}/sdk.js`), { loader: "ts" });
+    const imported = code.match(/^import .*$/m)![0];
+    // A browser opens windows only after a click, so the sample runs in one.
+    const address = sites.page(sites.product, `/sample-${language}`, `<h1>Settings</h1><button id="go">Go on</button><script type="module">${imported}
+      const connector = "jira", secret = ${JSON.stringify(who.token)}, callback = (data) => console.log("called back", data.status, data.type);
+      document.getElementById("go").onclick = () => { ${code.replace(imported, "")} };
+      document.body.dataset.ready = "1";</script>`);
+
+    await answer(await popupOf(page, address));
+    await expect.poll(() => said).toContain("Integration is ready: true");
+    await importDone((await who.connections())[0].id, who.id);
+    await expect.poll(() => said).toContain("called back IMPORT_DONE IMPORT_DONE");
+    await answer(await popupOf(page, address), { scenario: "deny" });
+    await expect.poll(() => said.some((text) => text.startsWith("Error occurred:"))).toBe(true);
+
+    expect(said.filter((text) => text.startsWith("called back"))).toEqual([
+      "called back READY READY", "called back IMPORT_DONE IMPORT_DONE", "called back error error",
+    ]);
+  });
+}
 
 test("after close nothing more is heard", async ({ page }) => {
   const who = customer();
