@@ -13,7 +13,7 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{Path, Query, RawQuery, State},
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header},
     response::{
         IntoResponse, Response,
         sse::{KeepAlive, Sse},
@@ -22,6 +22,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tracing::Instrument as _;
 use url::form_urlencoded;
 
 use self::{given::bearer, told::Wanted};
@@ -82,11 +83,22 @@ async fn callback(
 ) -> Response {
     let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
     let params = CallbackParams::new(pairs);
-    let cookie = |name: &str| state.cookie_value(&headers, name);
-    let next = state.engine.callback(&integration, &params, cookie).await;
-    let answer = next.map_err(Refusal::from).and_then(|next| follow(&state, next));
+    let awaited = params.awaited(&integration);
+    // A provider's answer is good for once. So it is used to the end, also when the customer closes the
+    // window meanwhile: whoever waits learns of it from the store.
+    let taking = {
+        let (state, headers) = (state.clone(), headers.clone());
+        async move {
+            let cookie = |name: &str| state.cookie_value(&headers, name);
+            state.engine.callback(&integration, &params, cookie).await
+        }
+    };
+    let answer = match tokio::spawn(taking.in_current_span()).await {
+        Ok(next) => next.map_err(Refusal::from).and_then(|next| follow(&state, next)),
+        Err(_) => Err(Refusal::of_status(StatusCode::INTERNAL_SERVER_ERROR)),
+    };
     let mut response = answer.unwrap_or_else(IntoResponse::into_response);
-    if let Some(awaited) = params.awaited(&integration) {
+    if let Some(awaited) = awaited {
         let name = attempt_cookie(&awaited);
         if state.cookie_value(&headers, &name).is_some() {
             response.headers_mut().append(header::SET_COOKIE, state.spent_cookie(&name));

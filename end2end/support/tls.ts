@@ -15,7 +15,8 @@ export class Sites {
 
   private constructor(private readonly proxy: HttpsServer, readonly port: number) {}
 
-  static async start(options: ServerOptions = {}): Promise<Sites> {
+  /** `options` may depend on where the product's page is. */
+  static async start(options: ServerOptions | ((product: string) => ServerOptions) = {}): Promise<Sites> {
     const certificate = await generate([{ name: "commonName", value: "hitchpost.test" }], {
       keySize: 2048,
       extensions: [{ name: "subjectAltName", altNames: NAMES.map((value) => ({ type: 2 as const, value })) }],
@@ -50,7 +51,7 @@ export class Sites {
       publicUrl: sites.origin("hitchpost.test"),
       sandboxUrl: sites.origin("provider.test"),
       origins: [sites.origin("app.acme.test")],
-      ...options,
+      ...(typeof options === "function" ? options(sites.product) : options),
     });
     return sites;
   }

@@ -23,7 +23,7 @@ const MAX_AGE: &str = "3600";
 /// First parts of the paths that the API has.
 static PARTS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     let of_operations = operations().into_iter().map(|operation| first_part(operation.path));
-    of_operations.chain(["sse"]).collect()
+    of_operations.chain(["connect", "sse"]).collect()
 });
 
 /// Answers preflights, and lets every page read what the API answers.

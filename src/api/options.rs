@@ -16,7 +16,10 @@ use crate::{
 const NAME_MAX: usize = 256;
 
 /// A bare list. The default carries no key: an SDK that was told no key takes the entry without one. For a
-/// connection that is made again, that is its own.
+/// connection that is made again, that is its own. Whoever names an option finds it by its key.
+///
+/// An option that is not there and connector parameters that could not be used are refused here, before a
+/// window opens.
 pub(super) async fn list(
     State(state): State<AppState>,
     Caller(access): Caller,
@@ -28,6 +31,14 @@ pub(super) async fn list(
         for option in &mut options {
             option["connectorParametersSchema"] = connection_parameters_schema(&view.connector);
         }
+    }
+    let named = body.text("authOptionKey")?.flatten();
+    let given = body.object("connectorParameters")?.flatten();
+    state.engine.check_start(&access, &view, named.as_deref(), given.as_ref()).await?;
+    if let (Some(named), Some(default)) = (named, options.first_mut())
+        && view.option(own.as_deref()).or_else(|| view.option(None)).is_some_and(|option| option.key == named)
+    {
+        default["key"] = named.into();
     }
     Ok(Json(options))
 }

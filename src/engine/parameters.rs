@@ -35,13 +35,7 @@ impl Engine {
         }
         let given = given.cloned().unwrap_or_default();
         let must_be_signed = workspace.workspace.settings.require_signed_parameters;
-        if source == Source::Browser && must_be_signed && !given.is_empty() {
-            let message =
-                "This workspace takes connector parameters only inside the token, or from its backend.";
-            let path = "connectorParameters".to_owned();
-            return Err(refused(vec![ParameterError { path, message: message.to_owned() }]));
-        }
-        let unsigned = parameters::check(&view.connector, &given, source).map_err(refused)?;
+        let unsigned = checked(workspace, view, &given, source)?;
         // What was signed is not taken away by what was not.
         let stays = source == Source::Browser && signed.is_none();
         let declared = &view.connector.parameters;
@@ -50,6 +44,24 @@ impl Engine {
         });
         let signed = parameters::check(&view.connector, &signed.unwrap_or_default(), Source::Signed);
         Ok(signed.map_err(refused)?.over(&unsigned).over(&fixed))
+    }
+
+    /// Whether a connect could begin with this option and these parameters, for whoever asks before a window
+    /// is opened.
+    pub async fn check_start(
+        &self,
+        access: &crate::model::Access,
+        view: &IntegrationView,
+        option: Option<&str>,
+        given: Option<&Map<String, Value>>,
+    ) -> Result<(), EngineError> {
+        if option.is_some() && view.option(option).is_none() {
+            return Err(super::connect::no_option(view));
+        }
+        let Some(given) = given else { return Ok(()) };
+        let workspace = self.workspace(access.workspace).await?;
+        let source = if access.is_backend { Source::Signed } else { Source::Browser };
+        checked(&workspace, view, given, source).map(|_| ())
     }
 
     /// The parameters of a connection as the product's backend sees them: secret ones masked.
@@ -81,6 +93,22 @@ impl Engine {
         let opened = self.vault().open(session_place(session.workspace), &Sealed(sealed.clone()))?;
         Ok(serde_json::from_slice(opened.expose()).ok())
     }
+}
+
+/// Parameters that came outside a token.
+fn checked(
+    workspace: &WorkspaceView,
+    view: &IntegrationView,
+    given: &Map<String, Value>,
+    source: Source,
+) -> Result<Parameters, EngineError> {
+    let must_be_signed = workspace.workspace.settings.require_signed_parameters;
+    if source == Source::Browser && must_be_signed && !given.is_empty() {
+        let message = "This workspace takes connector parameters only inside the token, or from its backend.";
+        let path = "connectorParameters".to_owned();
+        return Err(refused(vec![ParameterError { path, message: message.to_owned() }]));
+    }
+    parameters::check(&view.connector, given, source).map_err(refused)
 }
 
 pub(super) fn refused(errors: Vec<ParameterError>) -> EngineError {

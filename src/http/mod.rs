@@ -15,8 +15,10 @@ pub mod openapi;
 pub mod opener;
 pub mod proxied;
 pub mod refusal;
+pub mod sdk;
 pub mod session;
 pub mod state;
+mod tagged;
 pub mod way;
 pub mod wire;
 

@@ -5,7 +5,9 @@ mod node;
 
 use std::sync::LazyLock;
 
-use crate::catalog::logo::content_hash;
+use axum::{http::HeaderMap, response::Response};
+
+use super::tagged::Tagged;
 
 pub use node::Node;
 
@@ -13,16 +15,16 @@ const WRITTEN: &str = include_str!("openapi.json");
 
 static DOCUMENT: LazyLock<String> =
     LazyLock::new(|| WRITTEN.replacen("\"VERSION\"", concat!("\"", env!("CARGO_PKG_VERSION"), "\""), 1));
-static TAG: LazyLock<String> = LazyLock::new(|| format!("\"{}\"", content_hash(DOCUMENT.as_bytes())));
+static TAGGED: LazyLock<Tagged> = LazyLock::new(|| Tagged::new(DOCUMENT.as_str(), "application/json"));
 
 /// The document with the version of this server.
 pub fn document() -> &'static str {
     &DOCUMENT
 }
 
-/// What changes when the document does, as an `ETag`.
-pub fn tag() -> &'static str {
-    &TAG
+/// The document as an answer.
+pub fn answer(asked: &HeaderMap) -> Response {
+    TAGGED.answer(asked)
 }
 
 /// The document in the order in which it is written.

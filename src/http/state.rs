@@ -11,7 +11,7 @@ use crate::{
     model::{HandleHash, IntegrationId, redirect::Origin},
 };
 
-use super::{Assets, Limits, limits::Streams};
+use super::{Assets, Limits, limits::Streams, sdk::Sdk};
 
 /// Fragments held at most; all are let go of when there are more.
 const HELD_MOST: usize = 8192;
@@ -52,6 +52,8 @@ pub struct Inner {
     pub engine: Engine,
     /// Style, script and logos.
     pub assets: Assets,
+    /// Our own SDK.
+    pub sdk: Sdk,
     /// Pieces of pages that are the same for everybody.
     pub fragments: Fragments,
     /// Origin of our own pages.
@@ -91,6 +93,7 @@ impl AppState {
             inner: Arc::new(Inner {
                 engine,
                 assets,
+                sdk: Sdk::new(&origin),
                 fragments: Fragments::default(),
                 origin,
                 demo_workspace,

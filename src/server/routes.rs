@@ -19,7 +19,7 @@ use tower_http::compression::{
 
 use crate::{
     api, app, connect,
-    http::{AppState, assets, headers, limits, limits::AsItCame, metrics, observe},
+    http::{AppState, assets, headers, limits, limits::AsItCame, metrics, observe, sdk},
     sandbox::{self, Sandbox},
 };
 
@@ -30,6 +30,9 @@ pub(super) fn router(state: AppState, played: Option<Arc<Sandbox>>) -> Router {
         .merge(connect::routes())
         .merge(api::routes(&state))
         .route("/assets/{file}", get(assets::serve))
+        .route("/sdk.js", get(sdk::module).layer(sdk::packed()))
+        .route("/sdk.global.js", get(sdk::script).layer(sdk::packed()))
+        .route("/sdk.d.ts", get(sdk::types).layer(sdk::packed()))
         .route("/healthz", get(metrics::alive))
         .route("/livez", get(metrics::alive))
         .route("/readyz", get(metrics::ready))

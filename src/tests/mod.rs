@@ -37,6 +37,7 @@ mod readme;
 mod receiver;
 mod refresh;
 mod roles;
+mod sdk;
 mod session;
 mod ssrf;
 mod start;
