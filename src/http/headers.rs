@@ -10,6 +10,7 @@ use axum::{
 use crate::{engine::WorkspaceView, model::redirect::csp_sources};
 
 /// Who may frame a page.
+#[derive(Clone)]
 pub enum Framing {
     /// Nobody.
     Nobody,

@@ -142,7 +142,7 @@ pub struct Session {
     pub surface: Surface,
     /// The only integration keys this session sees; none means all.
     pub integrations: Option<Vec<String>>,
-    /// Connector parameters that the token signed, sealed.
+    /// Connector parameters that the token signed and how an embed was opened, sealed.
     pub sealed_parameters: Option<Vec<u8>>,
     /// The token is one of the product's backend (`isAdmin`).
     pub is_admin: bool,

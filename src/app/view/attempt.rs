@@ -76,4 +76,6 @@ pub struct ResultView {
     pub target_origin: Option<String>,
     /// The script closes the window.
     pub close: bool,
+    /// JSON of the connection that an embed ends with; the script tells the page around it.
+    pub connection: Option<String>,
 }
