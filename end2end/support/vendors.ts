@@ -2,7 +2,7 @@
 import { buildSync } from "esbuild";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { FrameLocator, Page } from "@playwright/test";
+import { expect, type FrameLocator, type Locator, type Page } from "@playwright/test";
 import type { Customer } from "./server.ts";
 import type { Sites } from "./tls.ts";
 
@@ -88,6 +88,12 @@ export class ProductPage {
     );
   }
 
+  /** The same for one that opens a dialog; the SDK shows it when our page says it is there. */
+  async open(name: string, code: string): Promise<void> {
+    await this.call(name, code);
+    await expect(this.page.locator("#__integration-app-popup")).toBeVisible();
+  }
+
   /** How a call ended; waits for it. */
   async outcome(name: string): Promise<{ at: number; value?: unknown; error?: string }> {
     const settled = await this.page.waitForFunction((name) => (window as unknown as Product).settled[name], name, { polling: 50 });
@@ -107,4 +113,9 @@ export class ProductPage {
   async isOpen(): Promise<boolean> {
     return (await this.page.locator("#__integration-app-popup").count()) > 0;
   }
+}
+
+/** The button of ours that closes the dialog. */
+export function closeButton(dialog: FrameLocator): Locator {
+  return dialog.getByRole("button", { name: "Close", exact: true });
 }

@@ -18,8 +18,8 @@ use crate::{
         input,
     },
     engine::{
-        Ask, Choosing, IntegrationPage, IntegrationQuery, IntegrationSummary, IntegrationView, Outcome,
-        WorkspaceView, leaves,
+        Ask, Choosing, IntegrationPage, IntegrationQuery, IntegrationSummary, IntegrationView, Opened,
+        Outcome, WorkspaceView, leaves,
     },
     http::AppState,
     model::{Connection, ConnectionState, Customer, Opening, Purpose, Road, Surface, redirect::Origin},
@@ -167,14 +167,14 @@ fn row(state: &AppState, view: &IntegrationView, connection: &Connection) -> Con
 }
 
 /// The page of an app: its connections, and the form for one more or for reconnecting `again`.
-/// `has_parameters` says that the session brings connector parameters, which may make more options work.
+/// Connector parameters that the session brings along may make more options work.
 pub fn app(
     state: &AppState,
     view: &IntegrationView,
     (connections, again): (&[Connection], Option<&Connection>),
     wanted: Option<&str>,
     notice: Option<Notice>,
-    has_parameters: bool,
+    opened: &Opened,
 ) -> AppView {
     let wanted = wanted.or(again.map(|connection| connection.auth_option.as_str()));
     let option = view.option(wanted).or_else(|| view.option(None));
@@ -199,9 +199,9 @@ pub fn app(
     });
     AppView {
         app: head(state, view, option),
-        shares: option.map(|option| shares(view, option)).unwrap_or_default(),
+        shares: option.map(|option| shares(view, option, opened.scopes.as_deref())).unwrap_or_default(),
         options: if form.is_some() && again.is_none() {
-            choices(view, option, has_parameters)
+            choices(view, option, opened.has_parameters)
         } else {
             Vec::new()
         },
@@ -333,8 +333,8 @@ fn head(state: &AppState, view: &IntegrationView, option: Option<&AuthOption>) -
     }
 }
 
-fn shares(view: &IntegrationView, option: &AuthOption) -> Vec<String> {
-    titles(option, &view.scopes(option))
+fn shares(view: &IntegrationView, option: &AuthOption, scopes: Option<&[String]>) -> Vec<String> {
+    scopes.map_or_else(|| titles(option, &view.scopes(option)), |scopes| titles(option, scopes))
 }
 
 fn titles(option: &AuthOption, scopes: &[String]) -> Vec<String> {

@@ -148,10 +148,13 @@ async fn app_page(
     view: &IntegrationView,
     (listed, again): (&[Connection], Option<&Connection>),
 ) -> Result<Response, EngineError> {
+    if viewer.connects() {
+        state.engine.check_opening(&viewer.session, view, &viewer.opened.opening).await?;
+    }
     let workspace = state.engine.workspace(viewer.session.workspace).await?;
     let notice = present::notice(&workspace, query.notice.as_deref(), Some(&view.integration.key));
     let option = query.option.as_deref().or(viewer.opened.opening.option.as_deref());
-    let shown = present::app(state, view, (listed, again), option, notice, viewer.opened.has_parameters);
+    let shown = present::app(state, view, (listed, again), option, notice, &viewer.opened);
     let shell = Shell { title: view.name.clone(), ..viewer.shell(state, &workspace) };
     Ok(page(StatusCode::OK, pages::app(&shell, &shown), &viewer.framing(&workspace)))
 }

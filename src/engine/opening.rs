@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Engine, EngineError, SessionRefusal};
+use super::{Engine, EngineError, IntegrationView, SessionRefusal, connect::no_option};
 use crate::{
-    model::{Opening, Session, WorkspaceId},
+    catalog::parameters::SCOPES,
+    model::{Opening, Parameters, Session, WorkspaceId},
     vault::{Place, Sealed},
 };
 
@@ -25,6 +26,8 @@ pub struct Opened {
     pub opening: Opening,
     /// Connector parameters came with the session, so that more options may work.
     pub has_parameters: bool,
+    /// The scopes among them: what the customer is told they allow.
+    pub scopes: Option<Vec<String>>,
 }
 
 impl Engine {
@@ -32,8 +35,31 @@ impl Engine {
     pub fn opened_with(&self, session: &Session) -> Result<Opened, EngineError> {
         let kept = self.kept(session)?;
         let opening = kept.opening.unwrap_or_default();
-        let has_parameters = kept.signed.is_some() || opening.connector_parameters.is_some();
-        Ok(Opened { opening, has_parameters })
+        // What was signed goes before what was not, as it does when the attempt begins.
+        let given = [kept.signed, opening.connector_parameters.clone()];
+        let has_parameters = given.iter().any(Option::is_some);
+        let scopes = given.into_iter().flatten().find_map(|given| scopes_of(given));
+        Ok(Opened { opening, has_parameters, scopes })
+    }
+
+    /// Whether what an embed was opened with can be used for this integration. Said before the customer
+    /// types anything: it is their product's developer who has to mend it.
+    pub async fn check_opening(
+        &self,
+        session: &Session,
+        view: &IntegrationView,
+        opening: &Opening,
+    ) -> Result<(), EngineError> {
+        if opening.option.is_some() && view.option(opening.option.as_deref()).is_none() {
+            return Err(no_option(view));
+        }
+        let Some(given) = &opening.connector_parameters else { return Ok(()) };
+        let workspace = self.workspace(session.workspace).await?;
+        let nothing_before = async || Ok(None);
+        match self.parameters_for(session, &workspace, view, Some(given), nothing_before).await {
+            Err(EngineError::Failed(failure)) => Err(EngineError::Invalid(failure.fields)),
+            checked => checked.map(drop),
+        }
     }
 
     /// Seals what a session keeps; nothing when there is nothing to keep.
@@ -51,6 +77,10 @@ impl Engine {
         let opened = self.vault().open(place(session.workspace), &Sealed(sealed.clone()))?;
         serde_json::from_slice(opened.expose()).map_err(|_| SessionRefusal::Ended.into())
     }
+}
+
+fn scopes_of(given: Map<String, Value>) -> Option<Vec<String>> {
+    Parameters { plain: given, ..Parameters::default() }.list(SCOPES)
 }
 
 fn place(workspace: WorkspaceId) -> Place<'static> {
