@@ -43,6 +43,12 @@ async function atProvider(page: Page, product: ProductPage): Promise<Page> {
   return popup;
 }
 
+/** Where the provider's page is, once it is there. */
+async function settledUrl(popup: Page): Promise<string> {
+  await expect(popup.getByRole("button", { name: "Allow" })).toBeVisible();
+  return popup.url();
+}
+
 for (const { call, sdk, code } of DIALOGS) {
   test.describe(`${call} of ${sdk.name}`, () => {
     test("a provider that isolates its pages cannot keep the outcome", callOf(call, sdk), async ({ page, sites }) => {
@@ -84,7 +90,7 @@ for (const { call, sdk, code } of DIALOGS) {
       const product = await ProductPage.open(page, sites, sdk, customer);
       await product.open("made", code);
       const popup = await atProvider(page, product);
-      const refused = popup.waitForURL(`${sites.ours}/connect/result/**`, { waitUntil: "commit" }).then(() => Date.now(), () => Date.now());
+      const refused = popup.waitForURL(`${sites.ours}/connect/result/**`, { waitUntil: "commit" }).then(() => Date.now());
 
       await answer(popup, { scenario: "deny" });
 
@@ -130,6 +136,28 @@ for (const sdk of BOTH) {
 
       await expect(popup.getByRole("heading", { name: "Nothing was connected" })).toBeVisible();
       expect(await customer.connections()).toEqual([]);
+    });
+
+    test("what was given up while the provider was answering makes none either, and is given back", callOf("openNewConnection", sdk), async ({ page, sites }) => {
+      const customer = sites.server.customer();
+      const product = await ProductPage.open(page, sites, sdk, customer);
+      const revoked = async () => (await sites.server.stats()).total.revoke ?? 0;
+      const before = await revoked();
+      await product.open("made", `client.integration("gitlab").openNewConnection()`);
+      const popup = await popupOf(page, goOn(product.dialog, "GitLab"));
+      await popup.goto(`${await settledUrl(popup)}&sandbox=coop`);
+      await popup.getByLabel("What should happen").selectOption("slow");
+
+      // The window is on its way back and our server asks for the tokens; that takes five seconds.
+      const back = popup.waitForRequest(`${sites.ours}/oauth/callback/**`);
+      await popup.getByRole("button", { name: "Allow" }).click({ noWaitAfter: true });
+      await back;
+      await product.dialog.getByRole("button", { name: "Cancel" }).click();
+
+      expect((await product.outcome("made")).value).toBeNull();
+      await expect(popup.getByRole("heading", { level: 1 })).toContainText("This page has done its work", { timeout: 15_000 });
+      expect(await customer.connections()).toEqual([]);
+      await expect.poll(revoked).toBeGreaterThan(before);
     });
 
     test("ten minutes later the dialog says so, and begins again", callOf("openNewConnection", sdk), async ({ page, sites }) => {

@@ -89,7 +89,8 @@ impl IntoResponse for PageRefusal {
 pub async fn layer(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let is_browser = wants_html(request.headers());
     let is_played = request.uri().path().starts_with("/sandbox");
-    let is_framed = ["/embed/", "/screens/"].iter().any(|start| request.uri().path().starts_with(start));
+    let path = request.uri().path().to_owned();
+    let is_framed = ["/embed/", "/screens/"].iter().any(|start| path.starts_with(start));
     let response = next.run(request).await;
     let status = response.status();
     let is_ours = response.extensions().get::<Refusal>().is_some();
@@ -110,14 +111,14 @@ pub async fn layer(State(state): State<AppState>, request: Request, next: Next) 
         // No workspace is known, so nobody can be named; the page holds a sentence and nothing else.
         None => is_framed.then_some(Frame { framing: Framing::Anybody, shell: None }),
     };
-    let mut shown = show(&state, &refusal, frame);
+    let mut shown = show(&state, &refusal, &path, frame);
     if let Some(wait) = refusal.retry_after {
         shown.headers_mut().insert(header::RETRY_AFTER, wait.into());
     }
     shown
 }
 
-fn show(state: &AppState, refusal: &Refusal, frame: Option<Frame>) -> Response {
+fn show(state: &AppState, refusal: &Refusal, path: &str, frame: Option<Frame>) -> Response {
     let said = text::refusal(refusal.reason);
     let inside = frame.as_ref().and_then(|frame| frame.shell.as_deref());
     let view = MessageView {
@@ -127,7 +128,10 @@ fn show(state: &AppState, refusal: &Refusal, frame: Option<Frame>) -> Response {
         steps: said.steps.iter().map(|step| (*step).to_owned()).collect(),
         code: Some(refusal.reason.to_owned()),
         developer: said.developer,
-        back: inside.map(|shell| (shell.home(&[]), text::GO_BACK.to_owned())),
+        // The way back to what was refused is none.
+        back: inside
+            .filter(|shell| shell.has_catalog() || shell.opened_at != path)
+            .map(|shell| (shell.home(&[]), text::GO_BACK.to_owned())),
     };
     let surface = if frame.is_some() { Surface::Embed } else { Surface::Page };
     let bare = || present::bare_shell(state, &view.headline, surface);

@@ -20,7 +20,12 @@ impl Engine {
             }
             let course = self.course(&attempt, &attempt.request.auth_option).await?;
             let message = format!("{} was not connected: it was cancelled.", course.view.name);
-            self.fail(attempt, &course, Failure::new(FailureKey::AccessDeniedByProvider, message)).await?;
+            match self.fail(attempt, &course, Failure::new(FailureKey::AccessDeniedByProvider, message)).await
+            {
+                // It ended by itself just now.
+                Ok(_) | Err(EngineError::NotOpen) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }

@@ -38,7 +38,7 @@ impl Engine {
         // What was signed goes before what was not, as it does when the attempt begins.
         let given = [kept.signed, opening.connector_parameters.clone()];
         let has_parameters = given.iter().any(Option::is_some);
-        let scopes = given.into_iter().flatten().find_map(|given| scopes_of(given));
+        let scopes = given.into_iter().flatten().find_map(scopes_of);
         Ok(Opened { opening, has_parameters, scopes })
     }
 

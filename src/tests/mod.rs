@@ -16,6 +16,7 @@ mod confirm;
 mod connect;
 mod customers;
 mod drain;
+mod embed;
 mod faults;
 mod floors;
 mod flows;
