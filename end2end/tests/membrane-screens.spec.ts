@@ -1,4 +1,5 @@
 // `ui.connect` and `ui.connection` of the vendor's SDK: screens that a form opens in an iframe.
+import { AxeBuilder } from "@axe-core/playwright";
 import { test, expect } from "../support/test.ts";
 import { answer, card, finish, goOn, popupOf, row, send } from "../support/flows.ts";
 import { apiKey } from "../support/secrets.ts";
@@ -158,3 +159,30 @@ test("somebody else's connection reads like none", callOf("ui.connection", NEW),
     expect((await product.outcome("closed")).value).toBeNull();
   }
 });
+
+for (const colorScheme of ["light", "dark"] as const) {
+  for (const width of [390, 1280]) {
+    test(`dialogs fit ${width} px in ${colorScheme} and nothing in them is hard to read or reach`, callOf("ui.connect", NEW), async ({ page, sites }) => {
+      test.slow();
+      await page.setViewportSize({ width, height: 844 });
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      const product = await ProductPage.open(page, sites, NEW, sites.server.customer());
+
+      for (const code of [`client.ui.connect()`, `client.ui.connect({ integrationKey: "zendesk" })`, `client.ui.connect({ integrationKey: "no-such-app" })`]) {
+        await product.open("made", code);
+        await expect(closeButton(product.dialog)).toBeVisible();
+
+        const over = await product.dialog.locator("html").evaluate((root) => root.scrollWidth - root.clientWidth);
+        // The frame itself is the SDK's, which gives it no title.
+        const found = await new AxeBuilder({ page }).include("#__integration-app-popup").disableRules("frame-title").analyze();
+        expect([code, over, found.violations.map((violation) => violation.id)]).toEqual([code, 0, []]);
+        // From the top of the dialog its button is one step away.
+        await product.dialog.locator("#main").evaluate((main: HTMLElement) => main.focus());
+        await page.keyboard.press("Tab");
+        await expect(closeButton(product.dialog)).toBeFocused();
+        await page.keyboard.press("Enter");
+        expect((await product.outcome("made")).value).toBeNull();
+      }
+    });
+  }
+}
