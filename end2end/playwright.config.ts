@@ -19,7 +19,7 @@ export default defineConfig({
   testDir: "tests",
   globalSetup: "./support/global-setup.ts",
   globalTeardown: "./support/global-teardown.ts",
-  reporter: [["list"], ["./support/summary.ts"]],
+  reporter: [["list"], ["./support/table.ts"], ["./support/summary.ts"]],
   ...(screenshots ? {} : { grepInvert: /@screenshots/ }),
   workers: 2,
   fullyParallel: false,

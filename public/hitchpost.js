@@ -79,6 +79,7 @@
     if (event.key === "Escape" && !typing && !pending) {
       var open = one("details[open]");
       var back = one("a[data-back]");
+      if (open || back) event.preventDefault();
       if (open) open.open = false;
       else if (back) back.click();
     }
@@ -135,9 +136,14 @@
     if (!pending || !data || data.source !== "integration.app" || data.requestId !== pending.requestId) return;
     if (data.type === "newConnectionCreated") {
       var form = settle().form;
-      var url = new URL(body.dataset.home, location.href);
-      url.searchParams.set("notice", form.dataset.notice);
-      url.searchParams.set("app", form.dataset.app);
+      // An embed that is there to connect ends with what it made.
+      var url = new URL(body.dataset.connected || body.dataset.home, location.href);
+      if (body.dataset.connected) {
+        url.searchParams.set("connection", data.connection.id);
+      } else {
+        url.searchParams.set("notice", form.dataset.notice);
+        url.searchParams.set("app", form.dataset.app);
+      }
       location.assign(url);
     } else if (data.type === "newConnectionFailure") {
       var failed = settle().form;
@@ -145,6 +151,18 @@
       one("button:not(.plain)", failed).focus();
     }
   }
+
+  // Gives up. The server hears of it, so that nothing comes of a window that got lost.
+  function giveUp() {
+    var was = settle();
+    if (!was) return;
+    var fields = { session: was.form.elements.session.value, request_id: was.requestId };
+    navigator.sendBeacon("/_actions/cancel", new URLSearchParams(fields));
+    if (was.popup) was.popup.close();
+    one("button:not(.plain)", was.form).focus();
+  }
+
+  doc.addEventListener("giveup", giveUp);
 
   function follow(form, popup) {
     var id = form.elements.request_id.value;
@@ -205,9 +223,7 @@
     var target = event.target.closest("[data-cancel], .reveal, a[data-more]");
     if (!target) return;
     if (target.matches("[data-cancel]")) {
-      var was = settle();
-      if (was && was.popup) was.popup.close();
-      if (was) one("button:not(.plain)", was.form).focus();
+      giveUp();
     } else if (target.matches(".reveal")) {
       reveal(target);
     } else if (!event.ctrlKey && !event.metaKey && !event.shiftKey) {

@@ -83,6 +83,12 @@ export class Sites {
     return origin + path;
   }
 
+  /** Puts a script on one of them and says its address. */
+  script(origin: string, path: string, code: string): string {
+    this.pages.set(origin + path, { html: code, headers: { "content-type": "text/javascript; charset=utf-8" } });
+    return origin + path;
+  }
+
   async stop(): Promise<void> {
     await this.server.stop();
     this.proxy.closeAllConnections();

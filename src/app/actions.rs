@@ -19,11 +19,11 @@ use leptos::prelude::*;
 use leptos_axum::ResponseOptions;
 use tower_http::csrf::CsrfLayer;
 
-use super::refused;
+use super::{refused, viewer::Viewer};
 use crate::{
     engine::{AskSubmission, Began, ConnectRequest, Destination, EngineError, Next, Outcome},
     http::{AppState, Refusal},
-    model::{Access, Road, Session, Surface},
+    model::{Access, Road},
 };
 
 /// Refuses posts that other sites make: our forms are the confirm page, so only they may press it.
@@ -76,37 +76,32 @@ impl Door {
         Self { state: expect_context(), answer: expect_context() }
     }
 
-    async fn session(&self, handle: &str) -> Result<Session, EngineError> {
-        self.state.engine.session(handle).await
+    async fn viewer(&self, handle: &str) -> Result<Viewer, EngineError> {
+        Viewer::of_form(&self.state, handle.to_owned()).await
     }
 
     async fn start(&self, handle: &str, started: Started) {
-        let session = match self.session(handle).await {
-            Ok(session) => session,
-            Err(error) => return self.refuse(error),
+        let viewer = match self.viewer(handle).await {
+            Ok(viewer) => viewer,
+            Err(error) => return self.refuse(error, None),
         };
+        let opening = &viewer.opened.opening;
         let request = ConnectRequest {
             integration: started.integration,
             option: Some(started.option).filter(|option| !option.is_empty()),
             input: started.input,
-            road: self.road(&session, &started.popup),
+            road: self.road(&viewer, &started.popup),
             request_id: Some(started.request_id),
-            name: None,
-            allow_multiple: false,
+            name: opening.name.clone(),
+            allow_multiple: opening.allow_multiple,
             connection: started.connection,
             custom_state: None,
-            connector_parameters: None,
+            connector_parameters: opening.connector_parameters.clone(),
             no_ui: false,
             began: Began::OwnForm,
         };
-        let next = self.state.engine.connect(&session, request).await;
-        self.follow(next, Some((&session, handle)));
-    }
-
-    async fn archive(&self, handle: &str, connection: &str) -> Result<(Session, String), EngineError> {
-        let session = self.session(handle).await?;
-        let archived = self.state.engine.archive(&Access::from(&session), connection).await?;
-        Ok((session, archived.view.integration.key.clone()))
+        let next = self.state.engine.connect(&viewer.session, request).await;
+        self.follow(next, Some(&viewer));
     }
 
     fn see_other(&self, location: &str) {
@@ -118,59 +113,57 @@ impl Door {
         }
     }
 
-    fn follow(&self, next: Result<Next, EngineError>, session: Option<(&Session, &str)>) {
+    fn follow(&self, next: Result<Next, EngineError>, viewer: Option<&Viewer>) {
         match next {
             Ok(Next::Leave(departure)) => {
                 self.answer.append_header(header::SET_COOKIE, self.state.binding_cookie(&departure));
                 self.see_other(departure.url.as_str());
             }
             Ok(Next::Ask(ticket)) => {
-                self.see_other(&within(&format!("/connect/continue/{}", ticket.expose()), session));
+                self.see_other(&within(&format!("/connect/continue/{}", ticket.expose()), viewer));
             }
             Ok(Next::Confirm(address)) => self.see_other(&address),
-            Ok(Next::Done(outcome)) => self.arrive(&outcome, session),
-            Err(error) => self.refuse(error),
+            Ok(Next::Done(outcome)) => self.arrive(&outcome, viewer),
+            Err(error) => self.refuse(error, viewer),
         }
     }
 
-    fn arrive(&self, outcome: &Outcome, session: Option<(&Session, &str)>) {
+    fn arrive(&self, outcome: &Outcome, viewer: Option<&Viewer>) {
         match outcome.destination() {
             Some(Destination::Catalog) => {
                 let renewed = outcome.attempt.request.target.is_some();
                 let notice = if renewed { "reconnected" } else { "connected" };
-                self.catalog(notice, &outcome.view.integration.key, session);
+                match (viewer.filter(|viewer| viewer.connects()), &outcome.connection) {
+                    (Some(viewer), Some(made)) => {
+                        let (handle, id) = (&viewer.handle, made.id);
+                        self.see_other(&format!("/embed/connected?session={handle}&connection={id}"));
+                    }
+                    _ => self.back(notice, &outcome.view.integration.key, viewer),
+                }
             }
             Some(Destination::Result(handle)) => {
-                self.see_other(&within(&format!("/connect/result/{}", handle.expose()), session));
+                self.see_other(&within(&format!("/connect/result/{}", handle.expose()), viewer));
             }
             Some(Destination::Away(address)) => self.see_other(&address),
             None => self.see_other("/refused/not_open"),
         }
     }
 
-    /// Back to the catalog, in the surface that the form came from.
-    fn catalog(&self, notice: &str, app: &str, session: Option<(&Session, &str)>) {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        let path = match session {
-            Some((session, handle)) if session.surface == Surface::Embed => {
-                query.append_pair("session", handle);
-                "/embed/main"
-            }
-            _ => "/",
-        };
-        query.append_pair("notice", notice).append_pair("app", app);
-        self.see_other(&format!("{path}?{}", query.finish()));
+    /// Back to the catalog, or to what the embed was opened with.
+    fn back(&self, notice: &str, app: &str, viewer: Option<&Viewer>) {
+        let shell = viewer.map(Viewer::ways).unwrap_or_default();
+        self.see_other(&shell.home(&[("notice", notice), ("app", app)]));
     }
 
-    fn refuse(&self, error: EngineError) {
+    fn refuse(&self, error: EngineError, viewer: Option<&Viewer>) {
         let refusal = Refusal::from(error);
-        self.see_other(&format!("/refused/{}", refused::code_of(&refusal)));
+        self.see_other(&within(&format!("/refused/{}", refused::code_of(&refusal)), viewer));
     }
 
     /// How the outcome of a form leaves. A frame never shows a provider's page, so there it is always a
     /// window of its own, which tells the page that opened it.
-    fn road(&self, session: &Session, popup: &str) -> Road {
-        if session.surface == Surface::Embed || popup == "1" {
+    fn road(&self, viewer: &Viewer, popup: &str) -> Road {
+        if viewer.is_framed() || popup == "1" {
             Road::Popup { origin: Some(self.state.origin.as_str().to_owned()) }
         } else {
             Road::Page
@@ -179,10 +172,10 @@ impl Door {
 }
 
 /// An address of ours that a frame's session travels with.
-fn within(path: &str, session: Option<(&Session, &str)>) -> String {
-    match session {
-        Some((session, handle)) if session.surface == Surface::Embed => format!("{path}?session={handle}"),
-        _ => path.to_owned(),
+fn within(path: &str, viewer: Option<&Viewer>) -> String {
+    match viewer.filter(|viewer| viewer.is_framed()) {
+        Some(viewer) => format!("{path}?session={}", viewer.handle),
+        None => path.to_owned(),
     }
 }
 
@@ -225,9 +218,42 @@ pub async fn delete(
     #[server(default)] connection: String,
 ) -> Result<(), ServerFnError> {
     let door = Door::open();
-    match door.archive(&session, &connection).await {
-        Ok((signed_in, app)) => door.catalog("deleted", &app, Some((&signed_in, &session))),
-        Err(error) => door.refuse(error),
+    let viewer = match door.viewer(&session).await {
+        Ok(viewer) => viewer,
+        Err(error) => {
+            door.refuse(error, None);
+            return Ok(());
+        }
+    };
+    match door.state.engine.archive(&Access::from(&viewer.session), &connection).await {
+        Ok(archived) => {
+            let key = &archived.view.integration.key;
+            let ways = viewer.ways();
+            // The page of a connection that is gone would only say so.
+            if ways.opened_at.starts_with("/embed/connections/") {
+                door.see_other(&ways.app(key, &[("notice", "deleted")]));
+            } else {
+                door.back("deleted", key, Some(&viewer));
+            }
+        }
+        Err(error) => door.refuse(error, Some(&viewer)),
+    }
+    Ok(())
+}
+
+/// Gives up on what the page waits for. Nothing comes of it any more, whatever the provider answers.
+#[server(prefix = "/_actions", endpoint = "cancel")]
+pub async fn cancel(
+    #[server(default)] session: String,
+    #[server(default)] request_id: String,
+) -> Result<(), ServerFnError> {
+    let door = Door::open();
+    match door.viewer(&session).await {
+        Ok(viewer) => match door.state.engine.cancel(&viewer.session, &request_id).await {
+            Ok(()) => door.see_other(&viewer.ways().home(&[("notice", "cancelled")])),
+            Err(error) => door.refuse(error, Some(&viewer)),
+        },
+        Err(error) => door.refuse(error, None),
     }
     Ok(())
 }
@@ -242,11 +268,11 @@ pub async fn submit_input(
 ) -> Result<(), ServerFnError> {
     let door = Door::open();
     // The ticket alone says what is answered; a session only says where a frame goes on.
-    let framed = door.session(&session).await.ok();
+    let viewer = door.viewer(&session).await.ok();
     let submission =
         AskSubmission { ticket, option: Some(option).filter(|option| !option.is_empty()), input };
     let next = door.state.engine.submit_input(submission).await;
-    door.follow(next, framed.as_ref().map(|framed| (framed, session.as_str())));
+    door.follow(next, viewer.as_ref());
     Ok(())
 }
 
@@ -259,12 +285,12 @@ pub async fn choose(
     #[server(default)] cancel: String,
 ) -> Result<(), ServerFnError> {
     let door = Door::open();
-    let framed = door.session(&session).await.ok();
+    let viewer = door.viewer(&session).await.ok();
     let next = if cancel.is_empty() {
         door.state.engine.choose(&ticket, &item).await
     } else {
         door.state.engine.decline(&ticket).await
     };
-    door.follow(next, framed.as_ref().map(|framed| (framed, session.as_str())));
+    door.follow(next, viewer.as_ref());
     Ok(())
 }

@@ -60,6 +60,7 @@ fn page(shell: &Shell, frame: Frame, main: impl FnOnce() -> AnyView) -> AnyView 
     let header = (frame != Frame::Bare && !shell.workspace.is_empty()).then(|| header(shell));
     let demo =
         shell.demo.then(|| view! { <aside class="demo" aria-label=text::DEMO_NAME>{text::DEMO}</aside> });
+    let frame_js = shell.frame_js.clone().map(|src| view! { <script src=src defer></script> });
     view! {
         <html lang=lang.to_owned() dir=direction(lang) data-scheme=scheme>
             <head>
@@ -71,8 +72,10 @@ fn page(shell: &Shell, frame: Frame, main: impl FnOnce() -> AnyView) -> AnyView 
                 <link rel="stylesheet" href=shell.css.clone() />
                 {theme} {icon}
                 <script src=shell.js.clone() defer></script>
+                {frame_js}
             </head>
-            <body class=class data-surface=surface data-home=shell.home(&[]) data-parent=shell.parent_origin.clone()>
+            <body class=class data-surface=surface data-home=shell.home(&[]) data-parent=shell.parent_origin.clone()
+                data-connected=shell.connected()>
                 <a class="skip" href="#main">{text::SKIP}</a>
                 {demo} {header}
                 <main id="main" tabindex="-1">{main()}</main>

@@ -4,6 +4,7 @@
 //! verb, [`actions`] are the server functions their forms post to. No rule of the product is here.
 
 pub mod actions;
+pub mod embed;
 pub mod example;
 pub mod layout;
 pub mod pages;
@@ -14,6 +15,7 @@ pub mod refused;
 pub mod serve;
 pub mod text;
 pub mod view;
+mod viewer;
 
 use axum::{
     Router,
@@ -33,14 +35,23 @@ pub fn routes(state: &AppState) -> Router<AppState> {
         .route("/", get(serve::catalog))
         .route("/apps/{key}", get(serve::app))
         .route("/link/{ticket}", get(serve::link))
-        .route("/embed/main", get(serve::embed))
-        .route("/embed/integrations/{sel}/connect", get(serve::embed_app))
+        .route("/embed/main", get(embed::main))
+        .route("/embed/integrations/{sel}", get(embed::integration))
+        .route("/embed/integrations/{sel}/connect", get(embed::connect))
+        .route("/embed/connectors/{sel}/connect", get(embed::connect_connector))
+        .route("/embed/connections/{sel}", get(embed::connection))
+        .route("/embed/connections/{sel}/refresh", get(embed::refresh))
+        .route("/embed/connected", get(embed::connected))
+        .route("/screens/connect", post(embed::screen_connect))
+        .route("/screens/connection", post(embed::screen_connection))
+        .route("/screens/integrations/{sel}/connect", post(embed::screen_integration))
         .route("/connect/continue/{ticket}", get(serve::ask))
         .route("/connect/result/{ticket}", get(serve::result))
         .route("/refused/{code}", get(refused::page))
         .route("/docs", reference::route())
         .route("/_actions/connect", form(state))
         .route("/_actions/reconnect", form(state))
+        .route("/_actions/cancel", form(state))
         .route("/_actions/delete", form(state))
         .route("/_actions/submit_input", form(state))
         .route("/_actions/choose", form(state))

@@ -1,6 +1,12 @@
 //! From what the engine knows to what a view shows.
 
+mod shell;
+
 use std::sync::Arc;
+
+use serde_json::Value;
+
+pub use shell::{bare_shell, framed, shell};
 
 use super::{
     pages, text,
@@ -16,41 +22,12 @@ use crate::{
         input,
     },
     engine::{
-        Ask, Choosing, IntegrationPage, IntegrationQuery, IntegrationSummary, IntegrationView, Outcome,
-        WorkspaceView, leaves,
+        Ask, Choosing, IntegrationPage, IntegrationQuery, IntegrationSummary, IntegrationView, Opened,
+        Outcome, WorkspaceView, leaves,
     },
     http::AppState,
-    model::{Connection, ConnectionState, Customer, Road, Surface},
+    model::{Connection, ConnectionState, Road, Surface},
 };
-
-/// Everything around a page's content, for one customer of one workspace.
-pub fn shell(
-    state: &AppState,
-    workspace: &WorkspaceView,
-    customer: Option<&Customer>,
-    surface: Surface,
-    session: Option<String>,
-) -> Shell {
-    let settings = &workspace.workspace.settings;
-    Shell {
-        workspace: workspace.workspace.name.clone(),
-        workspace_logo: state.assets.picture(settings.theme.logo.as_deref()),
-        customer: customer.map(|customer| customer.label().to_owned()),
-        demo: settings.demo,
-        scheme: settings.theme.scheme,
-        surface,
-        css: state.assets.css(),
-        js: state.assets.js(),
-        theme_css: state.assets.theme(&settings.theme),
-        session,
-        ..Shell::default()
-    }
-}
-
-/// A page without a workspace: all it has is style.
-pub fn bare_shell(state: &AppState, title: &str) -> Shell {
-    Shell { title: title.to_owned(), css: state.assets.css(), js: state.assets.js(), ..Shell::default() }
-}
 
 /// The catalog.
 pub fn catalog(
@@ -61,8 +38,9 @@ pub fn catalog(
     query: &IntegrationQuery,
     notice: Option<Notice>,
 ) -> CatalogView {
-    let mut rows: Vec<_> =
-        page.connections.iter().map(|found| row(state, &found.view, &found.connection)).collect();
+    // What is there to connect an app shows apps alone.
+    let listed = page.connections.iter().filter(|_| !shell.connects);
+    let mut rows: Vec<_> = listed.map(|found| row(state, &found.view, &found.connection)).collect();
     rows.sort_by_key(|row| matches!(row.state, RowState::Connected));
     CatalogView {
         query: query.search.clone().unwrap_or_default(),
@@ -89,6 +67,10 @@ pub fn catalog(
 fn card(state: &AppState, shell: &Shell, item: &IntegrationSummary, revision: i64) -> Arc<str> {
     let view = &item.view;
     let (shown, word) = match item.connection.as_ref().map(|connection| connection.state) {
+        Some(ConnectionState::Ready) if shell.connects && !shell.further => {
+            (CardState::Renewable, "renewable")
+        }
+        Some(_) if shell.connects && shell.further => (CardState::Available, "available"),
         Some(ConnectionState::Ready) => (CardState::Connected, "connected"),
         Some(_) => (CardState::NeedsAttention, "needs attention"),
         None if view.options.is_empty() => (CardState::Unavailable, "unavailable"),
@@ -137,16 +119,15 @@ fn row(state: &AppState, view: &IntegrationView, connection: &Connection) -> Con
     }
 }
 
-/// The page of an app: its connections, and the form for one more or for reconnecting `again`. `signed`
-/// says that the session's token brings connector parameters, which may make more options work.
+/// The page of an app: its connections, and the form for one more or for reconnecting `again`.
+/// Connector parameters that the session brings along may make more options work.
 pub fn app(
     state: &AppState,
     view: &IntegrationView,
-    connections: &[Connection],
+    (connections, again): (&[Connection], Option<&Connection>),
     wanted: Option<&str>,
-    again: Option<&Connection>,
     notice: Option<Notice>,
-    signed: bool,
+    opened: &Opened,
 ) -> AppView {
     let wanted = wanted.or(again.map(|connection| connection.auth_option.as_str()));
     let option = view.option(wanted).or_else(|| view.option(None));
@@ -171,8 +152,12 @@ pub fn app(
     });
     AppView {
         app: head(state, view, option),
-        shares: option.map(|option| shares(view, option)).unwrap_or_default(),
-        options: if form.is_some() && again.is_none() { choices(view, option, signed) } else { Vec::new() },
+        shares: option.map(|option| shares(view, option, opened.scopes.as_deref())).unwrap_or_default(),
+        options: if form.is_some() && again.is_none() {
+            choices(view, option, opened.has_parameters)
+        } else {
+            Vec::new()
+        },
         form,
         connections: connections.iter().map(|connection| row(state, view, connection)).collect(),
         notice,
@@ -219,7 +204,7 @@ pub fn ask(state: &AppState, ask: &Ask, ticket: &str, shell: &Shell) -> AskView 
         },
         reference: ask.attempt.id.to_string(),
         back: (request.road == Road::Page)
-            .then(|| (shell.app(&ask.view.integration.key, &[]), text::BACK_TO_APP.to_owned())),
+            .then(|| (shell.start(&ask.view.integration.key), text::BACK_TO_APP.to_owned())),
     }
 }
 
@@ -265,8 +250,8 @@ pub fn result(state: &AppState, outcome: &Outcome, shell: &Shell) -> ResultView 
         next_step: failure
             .map(|failure| text::next_step(failure.key, on_page).to_owned())
             .unwrap_or_default(),
-        try_again: (failure.is_some() && on_page).then(|| shell.app(key, &[])),
-        back: on_page.then(|| (shell.home(&[]), text::BACK.to_owned())),
+        try_again: (failure.is_some() && on_page).then(|| shell.start(key)),
+        back: (on_page && shell.has_catalog()).then(|| (shell.home(&[]), text::BACK.to_owned())),
         reference: failure.map(|_| outcome.attempt.id.to_string()).unwrap_or_default(),
         close: match (&request.road, failure) {
             (Road::Popup { .. }, None) => Close::Always,
@@ -278,6 +263,18 @@ pub fn result(state: &AppState, outcome: &Outcome, shell: &Shell) -> ResultView 
         },
         outcome: origin.is_some().then(|| state.outcome_json(outcome).to_string()),
         target_origin: origin,
+        connection: None,
+    }
+}
+
+/// The end of an embed that was there to connect; `told` is what the page around hears.
+pub fn connected(state: &AppState, view: &IntegrationView, told: &Value) -> ResultView {
+    ResultView {
+        app: Some(head(state, view, None)),
+        ok: true,
+        headline: text::is_connected(&view.name),
+        connection: Some(told.to_string()),
+        ..ResultView::default()
     }
 }
 
@@ -296,8 +293,8 @@ fn head(state: &AppState, view: &IntegrationView, option: Option<&AuthOption>) -
     }
 }
 
-fn shares(view: &IntegrationView, option: &AuthOption) -> Vec<String> {
-    titles(option, &view.scopes(option))
+fn shares(view: &IntegrationView, option: &AuthOption, scopes: Option<&[String]>) -> Vec<String> {
+    scopes.map_or_else(|| titles(option, &view.scopes(option)), |scopes| titles(option, scopes))
 }
 
 fn titles(option: &AuthOption, scopes: &[String]) -> Vec<String> {

@@ -14,7 +14,7 @@ use axum::{
 use self::schema::{fields, kind, named, object_of};
 use super::{
     pages, present, text,
-    view::{AnswerRow, CallGroup, CallView, FieldRow, ObjectView, ReferenceView},
+    view::{AnswerRow, CallGroup, CallView, FieldRow, ObjectView, ReferenceView, Surface},
 };
 use crate::http::{
     AppState,
@@ -33,7 +33,7 @@ pub fn route() -> MethodRouter<AppState> {
 
 fn show(state: &AppState, html: &OnceLock<String>) -> Response {
     let html = html.get_or_init(|| {
-        let mut shell = present::bare_shell(state, text::REFERENCE);
+        let mut shell = present::bare_shell(state, text::REFERENCE, Surface::Page);
         // Loaded behind the common style sheet, as a theme is; no workspace is known here that has one.
         shell.theme_css = Some(state.assets.reference_css());
         pages::reference(&shell, &reference(&openapi::tree(), state.origin.as_str()))

@@ -1,4 +1,6 @@
 //! The GET side of the pages: load with the engine, render a pure view. Nothing here changes anything.
+//!
+//! What is hosted has its routes here; the same pages in somebody else's are opened by [`super::embed`].
 
 use axum::{
     extract::{Path, Query, State},
@@ -7,17 +9,17 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{pages, present, refused::PageRefusal, text, view::Shell};
+use super::{pages, present, refused::PageRefusal, text, view::Shell, viewer::Viewer};
 use crate::{
-    engine::{IntegrationQuery, PAGE_SIZE, SessionRefusal, WorkspaceView},
+    engine::{EngineError, IntegrationQuery, IntegrationView, PAGE_SIZE, WorkspaceView},
     http::{
-        AppState,
+        AppState, Refusal,
         headers::{Framing, page, see_other},
     },
-    model::{Access, Attempt, Road, Scheme, Session, Surface, redirect::Origin},
+    model::{Access, Attempt, Connection, Road, Surface},
 };
 
-type Answer = Result<Response, PageRefusal>;
+pub(super) type Answer = Result<Response, PageRefusal>;
 
 /// The query of the catalog and of an app's page.
 #[derive(Default, Deserialize)]
@@ -32,8 +34,13 @@ pub struct PageQuery {
     app: Option<String>,
     option: Option<String>,
     connection: Option<String>,
-    theme: Option<String>,
-    parent: Option<String>,
+}
+
+impl PageQuery {
+    /// Whoever looks from inside an embed.
+    pub(super) async fn viewer(&self, state: &AppState) -> Option<Viewer> {
+        Viewer::inside(state, self.session.clone()?).await.ok()
+    }
 }
 
 /// `GET /`
@@ -45,8 +52,8 @@ pub async fn catalog(
     if let Some(token) = &query.token {
         return sign_in(&state, token).await;
     }
-    let (session, handle) = state.page_session(&headers).await?;
-    show_catalog(&state, &session, handle, &query).await
+    let viewer = Viewer::hosted(&state, &headers).await?;
+    Ok(show_catalog(&state, &viewer, &query).await?)
 }
 
 /// `GET /apps/{key}`
@@ -56,8 +63,8 @@ pub async fn app(
     Query(query): Query<PageQuery>,
     headers: HeaderMap,
 ) -> Answer {
-    let (session, handle) = state.page_session(&headers).await?;
-    show_app(&state, &session, handle, &key, &query).await
+    let viewer = Viewer::hosted(&state, &headers).await?;
+    Ok(show_app(&state, &viewer, &key, &query).await?)
 }
 
 /// `GET /link/{ticket}`
@@ -76,65 +83,13 @@ async fn sign_in(state: &AppState, token: &str) -> Answer {
     Ok(response)
 }
 
-/// `GET /embed/main`
-pub async fn embed(
-    State(state): State<AppState>,
-    Query(query): Query<PageQuery>,
-    headers: HeaderMap,
-) -> Answer {
-    let (session, handle) = match embed_session(&state, "/embed/main", &query, &headers).await? {
-        Ok(found) => found,
-        Err(redirect) => return Ok(redirect),
-    };
-    show_catalog(&state, &session, handle, &query).await
-}
-
-/// `GET /embed/integrations/{sel}/connect`
-pub async fn embed_app(
-    State(state): State<AppState>,
-    Path(selector): Path<String>,
-    Query(query): Query<PageQuery>,
-    headers: HeaderMap,
-) -> Answer {
-    let path = format!("/embed/integrations/{selector}/connect");
-    let (session, handle) = match embed_session(&state, &path, &query, &headers).await? {
-        Ok(found) => found,
-        Err(redirect) => return Ok(redirect),
-    };
-    show_app(&state, &session, handle, &selector, &query).await
-}
-
-/// An embed's session travels in its addresses: third-party cookies cannot be relied on.
-async fn embed_session(
+/// The catalog.
+pub(super) async fn show_catalog(
     state: &AppState,
-    path: &str,
+    viewer: &Viewer,
     query: &PageQuery,
-    headers: &HeaderMap,
-) -> Result<Result<(Session, String), Response>, PageRefusal> {
-    if let Some(token) = &query.token {
-        let opened = state.engine.open_session(token, Surface::Embed).await;
-        let (session, handle) = opened.map_err(PageRefusal::embedded)?;
-        let parent = parent_of(state, &session, headers).await.map(|origin| origin.as_str().to_owned());
-        let mut address = url::form_urlencoded::Serializer::new(String::new());
-        address.append_pair("session", handle.expose());
-        for (name, value) in [("theme", &query.theme), ("option", &query.option), ("parent", &parent)] {
-            if let Some(value) = value {
-                address.append_pair(name, value);
-            }
-        }
-        return Ok(Err(see_other(&format!("{path}?{}", address.finish()))));
-    }
-    let missing = || PageRefusal::embedded(SessionRefusal::MissingToken.into());
-    let handle = query.session.clone().ok_or_else(missing)?;
-    let session = state.engine.session(&handle).await.map_err(PageRefusal::embedded)?;
-    // A hosted page's session is not one for frames.
-    if session.surface != Surface::Embed {
-        return Err(PageRefusal::embedded(SessionRefusal::Ended.into()));
-    }
-    Ok(Ok((session, handle)))
-}
-
-async fn show_catalog(state: &AppState, session: &Session, handle: String, query: &PageQuery) -> Answer {
+) -> Result<Response, EngineError> {
+    let session = &viewer.session;
     let workspace = state.engine.workspace(session.workspace).await?;
     let wanted = IntegrationQuery {
         search: query.q.as_deref().map(typed).filter(|words| !words.trim().is_empty()),
@@ -146,11 +101,9 @@ async fn show_catalog(state: &AppState, session: &Session, handle: String, query
     };
     let found = state.engine.find_integrations(&Access::from(session), &wanted).await?;
     let notice = present::notice(&workspace, query.notice.as_deref(), query.app.as_deref());
-    let mut shell = present::shell(state, &workspace, Some(&session.customer), session.surface, Some(handle));
-    shell.title = text::INTEGRATIONS.to_owned();
-    framed(&mut shell, query, &workspace);
+    let shell = Shell { title: text::INTEGRATIONS.to_owned(), ..viewer.shell(state, &workspace) };
     let view = present::catalog(state, &shell, &workspace, &found, &wanted, notice);
-    Ok(page(StatusCode::OK, pages::catalog(&shell, &view), &framing(session, &workspace)))
+    Ok(page(StatusCode::OK, pages::catalog(&shell, &view), &viewer.framing(&workspace)))
 }
 
 /// What somebody can have typed: an address can hold more, and a page shows it again.
@@ -158,26 +111,68 @@ fn typed(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control()).collect()
 }
 
-async fn show_app(
+/// The page of an app. Where the embed is there to connect it, that is the connect dialog alone.
+pub(super) async fn show_app(
     state: &AppState,
-    session: &Session,
-    handle: String,
+    viewer: &Viewer,
     key: &str,
     query: &PageQuery,
-) -> Answer {
-    let workspace = state.engine.workspace(session.workspace).await?;
-    let (view, connections) = state.engine.integration(&Access::from(session), key).await?;
+) -> Result<Response, EngineError> {
+    let (view, connections) = state.engine.integration(&Access::from(&viewer.session), key).await?;
     let again = query
         .connection
         .as_ref()
         .and_then(|id| connections.iter().find(|connection| connection.id.to_string() == *id));
+    let listed: &[Connection] = if viewer.connects() { &[] } else { &connections };
+    app_page(state, viewer, query, &view, (listed, again)).await
+}
+
+/// The page of one connection; `dialog` shows how to renew it and nothing else.
+pub(super) async fn show_connection(
+    state: &AppState,
+    viewer: &Viewer,
+    selector: &str,
+    query: &PageQuery,
+    dialog: bool,
+) -> Result<Response, EngineError> {
+    let found = state.engine.live_view(&Access::from(&viewer.session), selector).await?;
+    let one = std::slice::from_ref(&found.connection);
+    let shown = if dialog { (&one[..0], Some(&found.connection)) } else { (one, None) };
+    app_page(state, viewer, query, &found.view, shown).await
+}
+
+async fn app_page(
+    state: &AppState,
+    viewer: &Viewer,
+    query: &PageQuery,
+    view: &IntegrationView,
+    (listed, again): (&[Connection], Option<&Connection>),
+) -> Result<Response, EngineError> {
+    if viewer.connects() {
+        state.engine.check_opening(&viewer.session, view, &viewer.opened.opening).await?;
+    }
+    let workspace = state.engine.workspace(viewer.session.workspace).await?;
     let notice = present::notice(&workspace, query.notice.as_deref(), Some(&view.integration.key));
-    let signed = session.sealed_parameters.is_some();
-    let shown = present::app(state, &view, &connections, query.option.as_deref(), again, notice, signed);
-    let mut shell = present::shell(state, &workspace, Some(&session.customer), session.surface, Some(handle));
-    shell.title = view.name.clone();
-    framed(&mut shell, query, &workspace);
-    Ok(page(StatusCode::OK, pages::app(&shell, &shown), &framing(session, &workspace)))
+    let option = query.option.as_deref().or(viewer.opened.opening.option.as_deref());
+    let shown = present::app(state, view, (listed, again), option, notice, &viewer.opened);
+    let shell = Shell { title: view.name.clone(), ..viewer.shell(state, &workspace) };
+    Ok(page(StatusCode::OK, pages::app(&shell, &shown), &viewer.framing(&workspace)))
+}
+
+/// The end of an embed that was there to connect.
+pub(super) async fn show_connected(
+    state: &AppState,
+    viewer: &Viewer,
+    query: &PageQuery,
+) -> Result<Response, Refusal> {
+    let access = Access::from(&viewer.session);
+    let selector = query.connection.as_deref().unwrap_or_default();
+    let found = state.engine.live_view(&access, selector).await?;
+    let workspace = state.engine.workspace(viewer.session.workspace).await?;
+    let told = state.connection_json(&found.connection, &found.view, &access)?;
+    let view = present::connected(state, &found.view, &told);
+    let shell = Shell { title: view.headline.clone(), ..viewer.shell(state, &workspace) };
+    Ok(page(StatusCode::OK, pages::result(&shell, &view), &viewer.framing(&workspace)))
 }
 
 /// `GET /connect/continue/{ticket}`
@@ -186,15 +181,28 @@ pub async fn ask(
     Path(ticket): Path<String>,
     Query(query): Query<PageQuery>,
 ) -> Answer {
-    if let Some(choosing) = state.engine.choosing(&ticket).await? {
-        let (mut shell, framing) = shown_for(&state, &choosing.attempt, &choosing.workspace, &query).await;
+    let viewer = query.viewer(&state).await;
+    match show_question(&state, viewer.as_ref(), &ticket, &query).await {
+        Ok(response) => Ok(response),
+        Err(error) => Err(PageRefusal::of(error, &state, viewer.as_ref()).await),
+    }
+}
+
+async fn show_question(
+    state: &AppState,
+    viewer: Option<&Viewer>,
+    ticket: &str,
+    query: &PageQuery,
+) -> Result<Response, EngineError> {
+    if let Some(choosing) = state.engine.choosing(ticket).await? {
+        let (mut shell, framing) = shown_for(state, &choosing.attempt, &choosing.workspace, viewer);
         shell.title = choosing.view.name.clone();
-        let view = present::choose(&state, &choosing, &ticket);
+        let view = present::choose(state, &choosing, ticket);
         return Ok(page(StatusCode::OK, pages::choose(&shell, &view), &framing));
     }
-    let asked = state.engine.ask(&ticket, query.option.as_deref()).await?;
-    let (mut shell, framing) = shown_for(&state, &asked.attempt, &asked.workspace, &query).await;
-    let view = present::ask(&state, &asked, &ticket, &shell);
+    let asked = state.engine.ask(ticket, query.option.as_deref()).await?;
+    let (mut shell, framing) = shown_for(state, &asked.attempt, &asked.workspace, viewer);
+    let view = present::ask(state, &asked, ticket, &shell);
     shell.title = asked.view.name.clone();
     Ok(page(StatusCode::OK, pages::ask(&shell, &view), &framing))
 }
@@ -205,8 +213,12 @@ pub async fn result(
     Path(ticket): Path<String>,
     Query(query): Query<PageQuery>,
 ) -> Answer {
-    let outcome = state.engine.result(&ticket).await?;
-    let (mut shell, _) = shown_for(&state, &outcome.attempt, &outcome.workspace, &query).await;
+    let viewer = query.viewer(&state).await;
+    let outcome = match state.engine.result(&ticket).await {
+        Ok(outcome) => outcome,
+        Err(error) => return Err(PageRefusal::of(error, &state, viewer.as_ref()).await),
+    };
+    let (mut shell, _) = shown_for(&state, &outcome.attempt, &outcome.workspace, viewer.as_ref());
     let view = present::result(&state, &outcome, &shell);
     shell.title = view.headline.clone();
     Ok(page(StatusCode::OK, pages::result(&shell, &view), &Framing::of(&outcome.workspace)))
@@ -214,58 +226,19 @@ pub async fn result(
 
 /// How a page of an attempt is shown. It is framed only where it goes on inside the embed it began in, for
 /// the same customer; a page that asks for consent never is.
-async fn shown_for(
+fn shown_for(
     state: &AppState,
     attempt: &Attempt,
     workspace: &WorkspaceView,
-    query: &PageQuery,
+    viewer: Option<&Viewer>,
 ) -> (Shell, Framing) {
     let stays = attempt.request.surface == Surface::Embed && attempt.request.road == Road::Page;
-    let session = match &query.session {
-        Some(handle) if stays => {
-            state.engine.session(handle).await.ok().map(|session| (session, handle.clone()))
+    let same = viewer.filter(|viewer| stays && viewer.session.customer.id == attempt.customer.id);
+    match same {
+        Some(viewer) => (viewer.shell(state, workspace), Framing::of(workspace)),
+        None => {
+            let shell = present::shell(state, workspace, Some(&attempt.customer), Surface::Page);
+            (shell, Framing::Nobody)
         }
-        _ => None,
-    };
-    let same = session.filter(|(session, _)| session.customer.id == attempt.customer.id);
-    let (surface, handle, framing) = match same {
-        Some((_, handle)) => (Surface::Embed, Some(handle), Framing::of(workspace)),
-        None => (Surface::Page, None, Framing::Nobody),
-    };
-    (present::shell(state, workspace, Some(&attempt.customer), surface, handle), framing)
-}
-
-fn framing(session: &Session, workspace: &WorkspaceView) -> Framing {
-    match session.surface {
-        Surface::Page => Framing::Nobody,
-        Surface::Embed => Framing::of(workspace),
     }
-}
-
-/// What the page around an embed decides: colours, and who is told the height.
-fn framed(shell: &mut Shell, query: &PageQuery, workspace: &WorkspaceView) {
-    let scheme = match query.theme.as_deref() {
-        Some("light") => Some(Scheme::Light),
-        Some("dark") => Some(Scheme::Dark),
-        Some("auto") => Some(Scheme::Auto),
-        _ => None,
-    };
-    if let (Some(scheme), Some(theme)) = (scheme, &query.theme) {
-        shell.scheme = scheme;
-        shell.embed_query.push(("theme".to_owned(), theme.clone()));
-    }
-    let parent = query.parent.as_deref().and_then(Origin::parse).filter(|origin| workspace.admits(origin));
-    if let Some(parent) = parent {
-        shell.embed_query.push(("parent".to_owned(), parent.as_str().to_owned()));
-        shell.parent_origin = Some(parent.as_str().to_owned());
-    }
-}
-
-/// The origin of the page that frames an embed, if it is one of the allowed: the script tells it the
-/// page's height. From then on it travels in the embed's own addresses.
-async fn parent_of(state: &AppState, session: &Session, headers: &HeaderMap) -> Option<Origin> {
-    let referer = headers.get(header::REFERER)?.to_str().ok()?;
-    let origin = Origin::of(&referer.parse().ok()?)?;
-    let workspace = state.engine.workspace(session.workspace).await.ok()?;
-    workspace.admits(&origin).then_some(origin)
 }

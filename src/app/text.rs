@@ -75,6 +75,10 @@ pub const NEW_TAB: &str = "Open in a new tab";
 pub const BLOCKED: &str = "Your browser blocked the window.";
 /// Names of the button beside a secret, hidden and shown.
 pub const REVEAL: (&str, &str) = ("Show", "Hide");
+/// Closes the dialog that an embed is.
+pub const CLOSE_DIALOG: &str = "Close";
+/// Way back from a refusal.
+pub const GO_BACK: &str = "Go back";
 /// Action of a failed result.
 pub const TRY_AGAIN: &str = "Try again";
 /// A result whose window did not close itself.
@@ -178,7 +182,7 @@ pub const fn card_action(state: CardState) -> Option<&'static str> {
     match state {
         CardState::Available => Some(CONNECT),
         CardState::Connected => Some(MANAGE),
-        CardState::NeedsAttention => Some(RECONNECT),
+        CardState::NeedsAttention | CardState::Renewable => Some(RECONNECT),
         CardState::Unavailable => None,
     }
 }
@@ -187,7 +191,7 @@ pub const fn card_action(state: CardState) -> Option<&'static str> {
 pub const fn card_state(state: CardState) -> &'static str {
     match state {
         CardState::Available => "",
-        CardState::Connected => "Connected",
+        CardState::Connected | CardState::Renewable => "Connected",
         CardState::NeedsAttention => "Needs attention",
         CardState::Unavailable => "Not available yet",
     }

@@ -41,8 +41,14 @@ pub struct Shell {
     pub theme_css: Option<String>,
     /// The session handle that every form, and in the embed every link, carries.
     pub session: Option<String>,
-    /// Raw pairs that every link inside the embed keeps, for example `theme`.
-    pub embed_query: Vec<(String, String)>,
+    /// Address of the script that talks to the page around an embed.
+    pub frame_js: Option<String>,
+    /// The path an embed was opened with, where its ways back lead; empty is the catalog.
+    pub opened_at: String,
+    /// The embed ends with a connection.
+    pub connects: bool,
+    /// What it connects is one more, and renews nothing.
+    pub further: bool,
     /// Origin of the page around the embed, where it is known; the height is told to it in
     /// browsers that do not say themselves who frames us.
     pub parent_origin: Option<String>,
@@ -107,6 +113,8 @@ pub enum CardState {
     Connected,
     /// Has a connection, and it is broken.
     NeedsAttention,
+    /// Has a working connection that connecting again would renew.
+    Renewable,
     /// The developer has not set it up (no OAuth client).
     Unavailable,
 }
@@ -338,6 +346,8 @@ pub struct MessageView {
     pub developer: bool,
     /// JSON that the script posts to the page that waits, and the exact origin of that page.
     pub told: Option<(String, String)>,
+    /// Way back: address and label.
+    pub back: Option<(String, String)>,
 }
 
 /// How a notice is meant.

@@ -128,7 +128,10 @@ impl Engine {
         settled: Result<Result<Settled, Failure>, EngineError>,
     ) -> Result<Next, EngineError> {
         let settled = settled.unwrap_or_else(|error| {
-            tracing::error!(attempt.id = %attempt.id, %error, "Attempt {} broke on our side", attempt.id);
+            // One that was given up meanwhile is not open any more, and that is nobody's fault.
+            if !matches!(error, EngineError::NotOpen) {
+                tracing::error!(attempt.id = %attempt.id, %error, "Attempt {} broke on our side", attempt.id);
+            }
             Err(Failure::new(FailureKey::Internal, "Something went wrong on our side."))
         });
         self.arrive(attempt, course, settled).await

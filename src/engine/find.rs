@@ -191,6 +191,20 @@ impl Engine {
         Ok(IntegrationSummary { view, connection })
     }
 
+    /// The one integration of a connector that this caller sees.
+    pub async fn integration_of_connector(
+        &self,
+        access: &Access,
+        connector: &str,
+    ) -> Result<Arc<IntegrationView>, EngineError> {
+        let workspace = self.workspace(access.workspace).await?;
+        let mut of_connector = workspace.integrations.iter().filter(|view| {
+            view.connector.key == connector && !view.integration.hidden && access.sees(&view.integration.key)
+        });
+        let found = of_connector.next().ok_or(EngineError::NotFound("integration"))?;
+        if of_connector.next().is_some() { Err(EngineError::Ambiguous) } else { Ok(found.clone()) }
+    }
+
     /// One integration with the customer's connections to it.
     pub async fn integration(
         &self,

@@ -212,7 +212,8 @@ impl Engine {
         Ok(Outcome { attempt, connection, workspace, view, result })
     }
 
-    /// Ends an attempt without a connection.
+    /// Ends an attempt without a connection. One that ended before, because somebody gave it up, stays as
+    /// it ended.
     pub(super) async fn fail(
         &self,
         mut attempt: Attempt,
@@ -220,7 +221,9 @@ impl Engine {
         failure: Failure,
     ) -> Result<Outcome, EngineError> {
         let result = self.entropy().handle();
-        self.store().fail_attempt(attempt.id, &failure, result.hash(), self.now()).await?;
+        if !self.store().fail_attempt(attempt.id, &failure, result.hash(), self.now()).await? {
+            return Err(EngineError::NotOpen);
+        }
         self.metrics().attempt_ended(failure.key.as_str());
         attempt.state = AttemptState::Failed(failure);
         self.outcome(attempt, course, Some(result)).await

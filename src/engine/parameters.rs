@@ -6,9 +6,8 @@ use serde_json::{Map, Value};
 use super::{Engine, EngineError, IntegrationView, WorkspaceView};
 use crate::{
     catalog::parameters::{self, ParameterError, Source},
-    model::{Connection, Failure, FailureKey, Parameters, Scope, Session, WorkspaceId},
+    model::{Connection, Failure, FailureKey, Parameters, Scope, Session},
     store::ConnectionFilter,
-    vault::{Place, Sealed},
 };
 
 impl Engine {
@@ -24,7 +23,7 @@ impl Engine {
         given: Option<&Map<String, Value>>,
         renewed: impl AsyncFnOnce() -> Result<Option<Connection>, EngineError>,
     ) -> Result<Parameters, EngineError> {
-        let signed = self.signed_parameters(session)?;
+        let signed = self.kept(session)?.signed;
         let source = if session.is_admin { Source::Signed } else { Source::Browser };
         let had = match renewed().await? {
             Some(connection) => self.parameters_of_connection(&connection)?,
@@ -81,18 +80,6 @@ impl Engine {
         let filter = ConnectionFilter { integration, limit: 1, ..ConnectionFilter::default() };
         Ok(self.store().connections(scope, &filter).await?.items.pop())
     }
-
-    /// Seals what a token signed, so that its session can keep it.
-    pub(super) fn seal_signed(&self, workspace: WorkspaceId, signed: &Map<String, Value>) -> Vec<u8> {
-        let text = Value::Object(signed.clone()).to_string();
-        self.vault().seal(session_place(workspace), text.as_bytes()).0
-    }
-
-    fn signed_parameters(&self, session: &Session) -> Result<Option<Map<String, Value>>, EngineError> {
-        let Some(sealed) = &session.sealed_parameters else { return Ok(None) };
-        let opened = self.vault().open(session_place(session.workspace), &Sealed(sealed.clone()))?;
-        Ok(serde_json::from_slice(opened.expose()).ok())
-    }
 }
 
 /// Parameters that came outside a token.
@@ -115,8 +102,4 @@ pub(super) fn refused(errors: Vec<ParameterError>) -> EngineError {
     let mut failure = Failure::new(FailureKey::InvalidInput, "Some connector parameters cannot be used.");
     failure.fields = errors.into_iter().map(|error| (error.path, error.message)).collect();
     failure.into()
-}
-
-fn session_place(workspace: WorkspaceId) -> Place<'static> {
-    Place { table: "page_session", row: "signed", column: "sealed_parameters", workspace: Some(workspace) }
 }

@@ -24,11 +24,7 @@ impl Engine {
     }
 
     /// The same, unless it is archived.
-    pub(super) async fn live_view(
-        &self,
-        access: &Access,
-        selector: &str,
-    ) -> Result<ConnectionView, EngineError> {
+    pub async fn live_view(&self, access: &Access, selector: &str) -> Result<ConnectionView, EngineError> {
         let found = self.connection_view(access, selector).await?;
         match found.connection.state {
             ConnectionState::Archived(_) => Err(EngineError::NotFound("connection")),

@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use super::{Act, Engine, EngineError, SessionRefusal, WorkspaceView, tokens::Checked, trace};
+use super::{Act, Engine, EngineError, SessionRefusal, WorkspaceView, opening::Kept, tokens::Checked, trace};
 use crate::{
     model::{
-        Access, Aim, Customer, CustomerId, Handle, HandleHash, Secret, Session, Surface, Timestamp,
+        Access, Aim, Customer, CustomerId, Handle, HandleHash, Opening, Secret, Session, Surface, Timestamp,
         WorkspaceId,
     },
     protocol::jwt::{self, Claims, Issuer, Rules, TokenError},
@@ -62,16 +62,25 @@ pub struct Backend {
 impl Engine {
     /// Checks a customer's token and says who it is. The customer is made at first sight.
     pub async fn authenticate(&self, token: &str, surface: Surface) -> Result<Session, EngineError> {
+        self.signed_in(token, surface, None).await
+    }
+
+    async fn signed_in(
+        &self,
+        token: &str,
+        surface: Surface,
+        opening: Option<Opening>,
+    ) -> Result<Session, EngineError> {
         let (workspace, claims) = self.claims(token).await?;
         let now = self.now();
         let customer = self.customer_of(workspace.workspace.id, &claims, now).await?;
         trace::caller(workspace.workspace.id, Some(customer.id));
-        let signed = claims.connector_parameters.as_ref();
+        let kept = Kept { signed: claims.connector_parameters, opening };
         Ok(Session {
             workspace: workspace.workspace.id,
             customer,
             surface,
-            sealed_parameters: signed.map(|signed| self.seal_signed(workspace.workspace.id, signed)),
+            sealed_parameters: self.seal_kept(workspace.workspace.id, &kept),
             is_admin: claims.is_admin,
             integrations: claims.integrations,
             aim: Aim { connection: claims.integration_id, name: claims.connection_name },
@@ -102,12 +111,12 @@ impl Engine {
             true => None,
             false => Some(self.customer_of(id, &claims, self.now()).await?),
         };
-        let signed = claims.connector_parameters.as_ref();
+        let kept = Kept { signed: claims.connector_parameters, opening: None };
         Ok(Access {
             workspace: id,
             customer,
             is_backend: claims.is_admin,
-            sealed_parameters: signed.map(|signed| self.seal_signed(id, signed)),
+            sealed_parameters: self.seal_kept(id, &kept),
             integrations: claims.integrations,
         })
     }
@@ -171,6 +180,12 @@ impl Engine {
         if let Some(connection) = &session.aim.connection {
             self.renewable(&session, connection).await?;
         }
+        self.remember(session).await
+    }
+
+    /// Turns a token into the session of an embed, which keeps how it was opened.
+    pub async fn open_embed(&self, token: &str, opening: Opening) -> Result<(Session, Handle), EngineError> {
+        let session = self.signed_in(token, Surface::Embed, Some(opening)).await?;
         self.remember(session).await
     }
 

@@ -17,6 +17,7 @@ use crate::{
 };
 
 const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
 /// Style files in the order they apply.
 const STYLES: [&str; 8] = [
     "tokens.css",
@@ -49,6 +50,7 @@ pub struct Assets {
     later: RwLock<HashMap<String, Asset>>,
     css: String,
     js: String,
+    frame_js: String,
     reference_css: String,
 }
 
@@ -66,12 +68,15 @@ impl Assets {
             later: RwLock::default(),
             css: String::new(),
             js: String::new(),
+            frame_js: String::new(),
             reference_css: String::new(),
         };
         assets.css = assets.add("hitchpost", "css", CSS, Cow::Owned(css));
         let reference = Style::get("reference.css").map(|file| file.data).unwrap_or_default();
         assets.reference_css = assets.add("reference", "css", CSS, reference);
-        assets.js = assets.add("hitchpost", "js", "text/javascript; charset=utf-8", js);
+        assets.js = assets.add("hitchpost", "js", JS, js);
+        let frame = Scripts::get("frame.js").map(|file| file.data).unwrap_or_default();
+        assets.frame_js = assets.add("frame", "js", JS, frame);
         assets
     }
 
@@ -83,6 +88,11 @@ impl Assets {
     /// Address of the script.
     pub fn js(&self) -> String {
         self.js.clone()
+    }
+
+    /// Address of the script that talks to the page around an embed.
+    pub fn frame_js(&self) -> String {
+        self.frame_js.clone()
     }
 
     /// Address of what the API reference has beside the style sheet.

@@ -98,6 +98,7 @@ impl Kind {
             | "/_actions/reconnect"
             | "/_actions/submit_input" => Self::Start,
             "/link/{ticket}" => Self::SignIn,
+            _ if route.starts_with("/screens/") => Self::SignIn,
             _ if is_proxied(route) => Self::Proxy,
             _ if route.starts_with("/sse/") => Self::Stream,
             _ if is_api => Self::Api,

@@ -8,6 +8,7 @@ pub mod credential;
 pub mod event;
 pub mod id;
 pub mod integration;
+pub mod opening;
 pub mod parameters;
 pub mod progress;
 pub mod redirect;
@@ -26,6 +27,7 @@ pub use id::{
     AttemptId, ConnectionId, CustomerId, DeliveryId, EventId, IntegrationId, WebhookId, WorkspaceId,
 };
 pub use integration::{Integration, IntegrationRecord, IntegrationSettings};
+pub use opening::{Opening, Purpose};
 pub use parameters::Parameters;
 pub use progress::{AttemptSecrets, Parked, Progress};
 pub use secret::{Handle, HandleHash, Secret};

@@ -151,7 +151,7 @@ pub struct Session {
     pub surface: Surface,
     /// The only integration keys this session sees; none means all.
     pub integrations: Option<Vec<String>>,
-    /// Connector parameters that the token signed, sealed.
+    /// Connector parameters that the token signed and how an embed was opened, sealed.
     pub sealed_parameters: Option<Vec<u8>>,
     /// What the token is for, where it says so.
     pub aim: Aim,

@@ -13,7 +13,7 @@ pub(super) enum Scenario {
     Deny,
     /// The provider breaks before it sends the browser back.
     Error,
-    /// The token call takes three seconds.
+    /// The token call takes five seconds.
     Slow,
     /// The provider's pages cut the tie between the popup and its opener.
     Coop,
@@ -84,7 +84,7 @@ impl Scenario {
             Self::Allow => "Everything works",
             Self::Deny => "The customer refuses (access_denied)",
             Self::Error => "The provider breaks (server_error)",
-            Self::Slow => "The token call takes three seconds",
+            Self::Slow => "The token call takes five seconds",
             Self::Coop => "The provider isolates its pages (COOP)",
             Self::NoRefresh => "No refresh token",
             Self::WrongIss => "The answer names a wrong issuer",

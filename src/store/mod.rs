@@ -206,14 +206,14 @@ pub trait Store:
         by: Actor,
         now: Timestamp,
     ) -> Result<CompletedAttempt>;
-    /// Ends the attempt without a connection.
+    /// Ends the attempt without a connection; says whether it was still open.
     async fn fail_attempt(
         &self,
         id: AttemptId,
         failure: &Failure,
         result: HandleHash,
         now: Timestamp,
-    ) -> Result<()>;
+    ) -> Result<bool>;
 
     /// Forgets sessions, links and attempts that ended before `now`.
     async fn sweep(&self, now: Timestamp) -> Result<u64>;

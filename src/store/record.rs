@@ -131,7 +131,7 @@ pub struct NewSession {
     pub surface: Surface,
     /// Visible integrations; none means all.
     pub integrations: Option<Vec<String>>,
-    /// Connector parameters that the token signed, sealed.
+    /// Connector parameters that the token signed and how an embed was opened, sealed.
     pub sealed_parameters: Option<Vec<u8>>,
     /// What the token is for, where it says so.
     pub aim: Aim,

@@ -18,6 +18,7 @@ mod connect_by_sdk;
 mod cross_origin;
 mod customers;
 mod drain;
+mod embed;
 mod faults;
 mod floors;
 mod flows;

@@ -21,8 +21,11 @@ fn main(shell: &Shell, view: &AppView) -> AnyView {
         (None, true) => Some(unavailable(shell, view)),
         (None, false) => None,
     };
+    let back = shell.has_catalog().then(|| {
+        view! { <a href=shell.home(&[]) data-back="">{icon::back()} {text::BACK}</a> }
+    });
     view! {
-        <p class="back" data-live=""><a href=shell.home(&[]) data-back="">{icon::back()} {text::BACK}</a></p>
+        <p class="back" data-live="">{back}</p>
         {notice(view.notice.as_ref())}
         {connected}
         {body}

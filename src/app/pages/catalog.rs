@@ -128,7 +128,7 @@ fn nothing(shell: &Shell, view: &CatalogView) -> AnyView {
 /// An app. Says nothing of the customer but its state, so that a page can be shared in a cache.
 fn card_view(shell: &Shell, card: &Card) -> AnyView {
     let dot = match card.state {
-        CardState::Connected => "state good",
+        CardState::Connected | CardState::Renewable => "state good",
         CardState::NeedsAttention => "state warn",
         CardState::Available | CardState::Unavailable => "state",
     };

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::layout::{Frame, document};
-use crate::app::parts::words::words;
+use crate::app::parts::{link, words::words};
 use crate::app::text;
 use crate::app::view::{MessageView, Shell};
 
@@ -22,11 +22,16 @@ fn main(view: &MessageView) -> AnyView {
     let code = view.code.clone().map(|code| view! { <code>{code}</code> });
     let (outcome, origin) = view.told.clone().unzip();
     let close = view.told.as_ref().map(|_| "told");
+    let back = view.back.as_ref().and_then(|(href, label)| Some((link::safe(href)?, label.clone()))).map(
+        |(href, label)| {
+            view! { <p><a class="button" href=href data-back="">{label}</a></p> }
+        },
+    );
     view! {
         <section class="panel dialog message" data-outcome=outcome data-target-origin=origin data-close=close>
             <h1>{view.headline.clone()}</h1>
             <p>{words(&view.detail)}</p>
-            {steps}
+            {steps} {back}
             <p class="fine foot">{status} {code}</p>
         </section>
     }

@@ -33,7 +33,7 @@ fn main(shell: &Shell, view: &ResultView) -> AnyView {
         .then(|| view! { <p class="fine">{text::reference(&view.reference)}</p> });
     view! {
         <section class="panel dialog result" data-outcome=view.outcome.clone() data-target-origin=view.target_origin.clone()
-            data-close=view.close.word()>
+            data-close=view.close.word() data-connection=view.connection.clone()>
             {pair}
             <span class=class>{mark}</span>
             <h1>{view.headline.clone()}</h1>

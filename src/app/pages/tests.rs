@@ -148,6 +148,7 @@ fn every_page(shell: &Shell) -> Vec<String> {
         ..ResultView::default()
     };
     let message = MessageView {
+        back: Some(("javascript:alert(5)".to_owned(), hostile())),
         status: 401,
         headline: hostile(),
         detail: hostile(),

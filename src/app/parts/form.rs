@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use crate::app::text;
 use crate::app::view::{AppHead, ConnectForm, FormAction, Shell, Surface};
 
-use super::field::field;
+use super::{field::field, icon};
 
 /// A hidden field.
 pub fn hidden(name: &'static str, value: impl Into<String>) -> AnyView {
@@ -111,6 +111,9 @@ pub fn templates() -> AnyView {
         <template id="blocked">
             <p class="blocked">{text::BLOCKED} " "
             <button class="plain" type="submit" data-tab>{text::NEW_TAB}</button></p>
+        </template>
+        <template id="close">
+            <button class="plain close" type="button" data-close-dialog aria-label=text::CLOSE_DIALOG>{icon::cross()}</button>
         </template>
         <template id="reveal">
             <button class="plain reveal" type="button" data-hide=text::REVEAL.1>{text::REVEAL.0}</button>

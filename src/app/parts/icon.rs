@@ -1,4 +1,4 @@
-//! Four small drawings, all decoration: the words beside them say the same.
+//! Small drawings, all decoration: the words beside them say the same.
 
 use leptos::prelude::*;
 
@@ -20,6 +20,11 @@ pub fn alert() -> AnyView {
 /// An arrow that points back.
 pub fn back() -> AnyView {
     stroke("M9.5 3.5 5 8l4.5 4.5")
+}
+
+/// A cross that closes.
+pub fn cross() -> AnyView {
+    stroke("m4 4 8 8m0-8-8 8")
 }
 
 fn stroke(path: &'static str) -> AnyView {

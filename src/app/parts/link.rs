@@ -6,16 +6,35 @@ use url::form_urlencoded::{Serializer, byte_serialize};
 
 use crate::app::view::{Shell, Surface};
 
+/// The catalog in an embed.
+pub const MAIN: &str = "/embed/main";
+
 impl Shell {
-    /// The catalog, with `pairs` (raw; empty values are left out) as its query.
+    /// The catalog, or what an embed was opened with, with `pairs` (raw; empty values are left out) as its query.
     pub fn home(&self, pairs: &[(&str, &str)]) -> String {
         self.address(
             match self.surface {
                 Surface::Page => "/".to_owned(),
-                Surface::Embed => "/embed/main".to_owned(),
+                Surface::Embed if self.opened_at.is_empty() => MAIN.to_owned(),
+                Surface::Embed => self.opened_at.clone(),
             },
             pairs,
         )
+    }
+
+    /// Whether the ways back lead to the catalog: an embed may have been opened for one app only.
+    pub fn has_catalog(&self) -> bool {
+        self.surface == Surface::Page || self.opened_at.is_empty() || self.opened_at == MAIN
+    }
+
+    /// Where connecting the app with integration `key` began, to begin again.
+    pub fn start(&self, key: &str) -> String {
+        if self.has_catalog() { self.app(key, &[]) } else { self.home(&[]) }
+    }
+
+    /// Where an embed that ends with a connection goes when there is one.
+    pub fn connected(&self) -> Option<String> {
+        self.connects.then(|| self.address("/embed/connected".to_owned(), &[]))
     }
 
     /// The page of the app with integration `key`.
@@ -24,7 +43,8 @@ impl Shell {
         self.address(
             match self.surface {
                 Surface::Page => format!("/apps/{key}"),
-                Surface::Embed => format!("/embed/integrations/{key}/connect"),
+                Surface::Embed if self.connects => format!("/embed/integrations/{key}/connect"),
+                Surface::Embed => format!("/embed/integrations/{key}"),
             },
             pairs,
         )
@@ -35,17 +55,13 @@ impl Shell {
         if self.surface == Surface::Page {
             return Vec::new();
         }
-        let session = self.session.iter().map(|session| ("session".to_owned(), session.clone()));
-        session.chain(self.embed_query.iter().cloned()).collect()
+        self.session.iter().map(|session| ("session".to_owned(), session.clone())).collect()
     }
 
     fn address(&self, path: String, pairs: &[(&str, &str)]) -> String {
         let mut query = Serializer::new(String::new());
-        if self.surface == Surface::Embed {
-            if let Some(session) = &self.session {
-                query.append_pair("session", session);
-            }
-            query.extend_pairs(&self.embed_query);
+        if let (Surface::Embed, Some(session)) = (self.surface, &self.session) {
+            query.append_pair("session", session);
         }
         query.extend_pairs(pairs.iter().filter(|(_, value)| !value.is_empty()));
         let query = query.finish();
@@ -54,7 +70,7 @@ impl Shell {
 }
 
 /// Encodes one path segment.
-fn segment(text: &str) -> String {
+pub fn segment(text: &str) -> String {
     byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
@@ -81,17 +97,30 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_the_embed_carries_the_session_and_what_the_embed_was_opened_with() {
+    fn a_link_in_the_embed_carries_the_session() {
+        let shell = Shell { surface: Surface::Embed, session: Some("s3".to_owned()), ..Shell::default() };
+
+        assert_eq!(shell.home(&[("q", "x")]), "/embed/main?session=s3&q=x");
+        assert_eq!(shell.app("hubspot", &[]), "/embed/integrations/hubspot?session=s3");
+        assert_eq!(shell.carried(), [("session".to_owned(), "s3".to_owned())]);
+        assert!(shell.has_catalog() && shell.connected().is_none());
+    }
+
+    #[test]
+    fn an_embed_for_one_app_leads_back_to_where_it_was_opened() {
         let shell = Shell {
             surface: Surface::Embed,
             session: Some("s3".to_owned()),
-            embed_query: vec![("theme".to_owned(), "dark".to_owned())],
+            opened_at: "/embed/connections/c1/refresh".to_owned(),
+            connects: true,
             ..Shell::default()
         };
 
-        assert_eq!(shell.home(&[("q", "x")]), "/embed/main?session=s3&theme=dark&q=x");
-        assert_eq!(shell.app("hubspot", &[]), "/embed/integrations/hubspot/connect?session=s3&theme=dark");
-        assert_eq!(shell.carried().len(), 2);
+        assert_eq!(shell.home(&[]), "/embed/connections/c1/refresh?session=s3");
+        assert_eq!(shell.start("hubspot"), shell.home(&[]));
+        assert_eq!(shell.app("hubspot", &[]), "/embed/integrations/hubspot/connect?session=s3");
+        assert_eq!(shell.connected().as_deref(), Some("/embed/connected?session=s3"));
+        assert!(!shell.has_catalog());
     }
 
     #[test]

@@ -76,6 +76,8 @@ pub struct ResultView {
     pub target_origin: Option<String>,
     /// When the script closes the window.
     pub close: Close,
+    /// JSON of the connection that an embed ends with; the script tells the page around it.
+    pub connection: Option<String>,
 }
 
 /// When a page of ours closes its own window.

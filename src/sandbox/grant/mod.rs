@@ -39,7 +39,7 @@ use presented::Presented;
 /// `Retry-After` of [`Scenario::Token429`], seconds.
 const RETRY_AFTER: &str = "2";
 /// How long a token call takes in [`Scenario::Slow`].
-pub(in crate::sandbox) const SLOW: Duration = Duration::from_secs(3);
+pub(in crate::sandbox) const SLOW: Duration = Duration::from_secs(5);
 /// Seconds an access token lives when its connector renews or makes it anew but does not say.
 pub(in crate::sandbox) const TOKEN_LIFE: u64 = 3600;
 

@@ -28,12 +28,11 @@ pub(super) async fn an_attempt_ends_once_and_forgets_its_secrets(store: &dyn Sto
     store.add_attempt(&attempt, at(0)).await.unwrap();
     let failure = Failure::new(FailureKey::TestFailed, "no");
 
-    store.fail_attempt(attempt.id, &failure, result.hash(), at(1)).await.unwrap();
-    store
-        .fail_attempt(attempt.id, &Failure::new(FailureKey::Internal, "x"), handle().hash(), at(2))
-        .await
-        .unwrap();
+    let other = Failure::new(FailureKey::Internal, "x");
+    let first = store.fail_attempt(attempt.id, &failure, result.hash(), at(1)).await.unwrap();
+    let second = store.fail_attempt(attempt.id, &other, handle().hash(), at(2)).await.unwrap();
 
+    assert!(first && !second);
     let ended = store.attempt_by_result(result.hash(), at(3)).await.unwrap().unwrap();
     assert_eq!(ended.state, AttemptState::Failed(failure));
     assert_eq!(ended.sealed_secret, None);

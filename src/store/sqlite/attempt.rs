@@ -242,27 +242,27 @@ pub(super) async fn fail(
     failure: &Failure,
     result: HandleHash,
     now: Timestamp,
-) -> Result<()> {
+) -> Result<bool> {
     let mut tx = pool.begin_with("begin immediate").await?;
-    end(&mut tx, id, &AttemptState::Failed(failure.clone()), result, now).await?;
+    let ended = end(&mut tx, id, &AttemptState::Failed(failure.clone()), result, now).await?;
     tx.commit().await?;
-    Ok(())
+    Ok(ended)
 }
 
-/// Ends an attempt once; secrets it held are gone with the same statement.
+/// Ends an attempt once, and says whether this was the time; secrets it held are gone with the same statement.
 pub(super) async fn end(
     tx: &mut Transaction<'_, Sqlite>,
     id: AttemptId,
     state: &AttemptState,
     result: HandleHash,
     now: Timestamp,
-) -> Result<()> {
+) -> Result<bool> {
     let (connection, failure) = match state {
         AttemptState::Connected(connection) => (Some(connection.to_string()), None),
         AttemptState::Failed(failure) => (None, Some(to_string(failure).expect("a failure is plain data"))),
         AttemptState::Pending | AttemptState::Consumed | AttemptState::NeedsChoice => (None, None),
     };
-    sqlx::query(
+    let done = sqlx::query(
         "update attempt
          set state = $2,
              connection_id = $3,
@@ -283,7 +283,7 @@ pub(super) async fn end(
     .bind(now.millis())
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 pub(super) async fn sweep(pool: &SqlitePool, now: Timestamp) -> Result<u64> {

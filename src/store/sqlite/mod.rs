@@ -278,7 +278,7 @@ impl Store for SqliteStore {
         failure: &Failure,
         result: HandleHash,
         now: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         attempt::fail(&self.writer, id, failure, result, now).await
     }
 

@@ -1,0 +1,298 @@
+//! The page inside somebody else's: what opens it, and what each address of it shows.
+//!
+//! A token is swapped for a session at the first step, by GET (`/embed/…`, the address of an iframe) or by a
+//! form that a public SDK posts into one (`/screens/…`). The session keeps how the embed was opened; from
+//! then on it alone travels in addresses and forms, and the frame never leaves this origin.
+
+use axum::{
+    extract::{Form, Path, Query, State},
+    http::{HeaderMap, header},
+    response::Response,
+};
+use serde::Deserialize;
+
+use super::{
+    parts::link::{MAIN, segment},
+    refused::PageRefusal,
+    serve::{Answer, PageQuery, show_app, show_catalog, show_connected, show_connection},
+    viewer::Viewer,
+};
+use crate::{
+    engine::{EngineError, SessionRefusal},
+    http::{AppState, Refusal, headers::see_other, json},
+    model::{Access, Opening, Purpose, Scheme, redirect::Origin},
+};
+
+/// What opens an embed, as the public SDKs send it. Fields that are unknown are ignored.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Asked {
+    token: Option<String>,
+    session: Option<String>,
+    theme: Option<String>,
+    name: Option<String>,
+    option: Option<String>,
+    auth_option_key: Option<String>,
+    allow_multiple_connections: Option<String>,
+    connector_parameters: Option<String>,
+    connection_id: Option<String>,
+    connection_key: Option<String>,
+    integration_id: Option<String>,
+    integration_key: Option<String>,
+    connector_id: Option<String>,
+    connector_key: Option<String>,
+}
+
+impl Asked {
+    fn opening(&self, path: &str, purpose: Purpose, headers: &HeaderMap) -> Result<Opening, Refusal> {
+        let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+        let parameters = given(&self.connector_parameters).map(|text| json::object(text.as_bytes()));
+        let malformed =
+            |_| Refusal::bad_request("malformed_input", "`connectorParameters` has to be a JSON object.");
+        Ok(Opening {
+            path: path.to_owned(),
+            purpose,
+            option: given(&self.auth_option_key).or_else(|| given(&self.option)),
+            name: given(&self.name),
+            allow_multiple: matches!(self.allow_multiple_connections.as_deref(), Some("1" | "true")),
+            connector_parameters: parameters.transpose().map_err(malformed)?,
+            scheme: match self.theme.as_deref() {
+                Some("light") => Some(Scheme::Light),
+                Some("dark") => Some(Scheme::Dark),
+                Some("auto") => Some(Scheme::Auto),
+                _ => None,
+            },
+            parent: origin_around(headers).map(|origin| origin.as_str().to_owned()),
+        })
+    }
+
+    fn connection(&self) -> Option<&str> {
+        first([&self.connection_id, &self.connection_key])
+    }
+
+    fn integration(&self) -> Option<&str> {
+        first([&self.integration_id, &self.integration_key])
+    }
+
+    fn connector(&self) -> Option<&str> {
+        first([&self.connector_id, &self.connector_key])
+    }
+}
+
+fn first<const N: usize>(values: [&Option<String>; N]) -> Option<&str> {
+    values.into_iter().flatten().map(String::as_str).find(|value| !value.is_empty())
+}
+
+/// What an address of an embed meets.
+enum Step {
+    /// A session: the page is shown.
+    Inside(Box<Viewer>),
+    /// A token: the browser goes on without it.
+    Onward(Response),
+}
+
+/// Swaps a token for a session and goes on at `path`; or finds the session.
+async fn enter(
+    state: &AppState,
+    (path, purpose): (&str, Purpose),
+    asked: &Asked,
+    headers: &HeaderMap,
+) -> Result<Step, PageRefusal> {
+    if asked.token.is_some() {
+        return open(state, (path, purpose), asked, headers).await.map(Step::Onward);
+    }
+    let missing = || PageRefusal::anywhere(EngineError::from(SessionRefusal::MissingToken));
+    let handle = asked.session.clone().ok_or_else(missing)?;
+    let viewer = Viewer::inside(state, handle).await.map_err(PageRefusal::anywhere)?;
+    Ok(Step::Inside(Box::new(viewer)))
+}
+
+async fn open(
+    state: &AppState,
+    (path, purpose): (&str, Purpose),
+    asked: &Asked,
+    headers: &HeaderMap,
+) -> Answer {
+    let opening = asked.opening(path, purpose, headers).map_err(PageRefusal::anywhere)?;
+    let missing = || PageRefusal::anywhere(EngineError::from(SessionRefusal::MissingToken));
+    let token = asked.token.as_ref().ok_or_else(missing)?;
+    let (_, handle) = state.engine.open_embed(token, opening).await.map_err(PageRefusal::anywhere)?;
+    Ok(see_other(&format!("{path}?session={}", handle.expose())))
+}
+
+/// Shows a page inside, or why not, framed like the page and with a way back.
+async fn shown<E: Into<Refusal>>(
+    state: &AppState,
+    viewer: &Viewer,
+    answer: impl Future<Output = Result<Response, E>>,
+) -> Answer {
+    match answer.await {
+        Ok(response) => Ok(response),
+        Err(error) => Err(PageRefusal::of(error, state, Some(viewer)).await),
+    }
+}
+
+/// `GET /embed/main`
+pub async fn main(
+    State(state): State<AppState>,
+    Query(asked): Query<Asked>,
+    Query(query): Query<PageQuery>,
+    headers: HeaderMap,
+) -> Answer {
+    match enter(&state, (MAIN, Purpose::Browse), &asked, &headers).await? {
+        Step::Inside(viewer) => shown(&state, &viewer, show_catalog(&state, &viewer, &query)).await,
+        Step::Onward(response) => Ok(response),
+    }
+}
+
+/// `GET /embed/integrations/{sel}`
+pub async fn integration(
+    State(state): State<AppState>,
+    Path(selector): Path<String>,
+    Query(asked): Query<Asked>,
+    Query(query): Query<PageQuery>,
+    headers: HeaderMap,
+) -> Answer {
+    let path = format!("/embed/integrations/{}", segment(&selector));
+    match enter(&state, (&path, Purpose::Browse), &asked, &headers).await? {
+        Step::Inside(viewer) => shown(&state, &viewer, show_app(&state, &viewer, &selector, &query)).await,
+        Step::Onward(response) => Ok(response),
+    }
+}
+
+/// `GET /embed/integrations/{sel}/connect`
+pub async fn connect(
+    State(state): State<AppState>,
+    Path(selector): Path<String>,
+    Query(asked): Query<Asked>,
+    Query(query): Query<PageQuery>,
+    headers: HeaderMap,
+) -> Answer {
+    let path = connect_path(&selector);
+    match enter(&state, (&path, Purpose::Connect), &asked, &headers).await? {
+        Step::Inside(viewer) => shown(&state, &viewer, show_app(&state, &viewer, &selector, &query)).await,
+        Step::Onward(response) => Ok(response),
+    }
+}
+
+/// `GET /embed/connectors/{sel}/connect`: the integration of a connector, where there is one only.
+pub async fn connect_connector(
+    State(state): State<AppState>,
+    Path(connector): Path<String>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Answer {
+    let path = format!("/embed/connectors/{}/connect", segment(&connector));
+    let viewer = match enter(&state, (&path, Purpose::Connect), &asked, &headers).await? {
+        Step::Inside(viewer) => viewer,
+        Step::Onward(response) => return Ok(response),
+    };
+    let access = Access::from(&viewer.session);
+    shown(&state, &viewer, async {
+        let view = state.engine.integration_of_connector(&access, &connector).await?;
+        let path = connect_path(&view.integration.key);
+        Ok::<_, EngineError>(see_other(&format!("{path}?session={}", viewer.handle)))
+    })
+    .await
+}
+
+/// `GET /embed/connections/{sel}`
+pub async fn connection(
+    State(state): State<AppState>,
+    Path(selector): Path<String>,
+    Query(asked): Query<Asked>,
+    Query(query): Query<PageQuery>,
+    headers: HeaderMap,
+) -> Answer {
+    let path = connection_path(&selector);
+    match enter(&state, (&path, Purpose::Browse), &asked, &headers).await? {
+        Step::Inside(viewer) => {
+            shown(&state, &viewer, show_connection(&state, &viewer, &selector, &query, false)).await
+        }
+        Step::Onward(response) => Ok(response),
+    }
+}
+
+/// `GET /embed/connections/{sel}/refresh`
+pub async fn refresh(
+    State(state): State<AppState>,
+    Path(selector): Path<String>,
+    Query(asked): Query<Asked>,
+    Query(query): Query<PageQuery>,
+    headers: HeaderMap,
+) -> Answer {
+    let path = format!("{}/refresh", connection_path(&selector));
+    match enter(&state, (&path, Purpose::Connect), &asked, &headers).await? {
+        Step::Inside(viewer) => {
+            shown(&state, &viewer, show_connection(&state, &viewer, &selector, &query, true)).await
+        }
+        Step::Onward(response) => Ok(response),
+    }
+}
+
+/// `GET /embed/connected`: what came of it, for the page around to hear.
+pub async fn connected(
+    State(state): State<AppState>,
+    Query(asked): Query<Asked>,
+    Query(query): Query<PageQuery>,
+    headers: HeaderMap,
+) -> Answer {
+    match enter(&state, (MAIN, Purpose::Connect), &asked, &headers).await? {
+        Step::Inside(viewer) => shown(&state, &viewer, show_connected(&state, &viewer, &query)).await,
+        Step::Onward(response) => Ok(response),
+    }
+}
+
+/// `POST /screens/connect`: connects what is named, or lets the customer choose an app.
+pub async fn screen_connect(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    Form(asked): Form<Asked>,
+) -> Answer {
+    let path = match (asked.connection(), asked.integration(), asked.connector()) {
+        (Some(connection), _, _) => format!("{}/refresh", connection_path(connection)),
+        (None, Some(integration), _) => connect_path(integration),
+        (None, None, Some(connector)) => format!("/embed/connectors/{}/connect", segment(connector)),
+        (None, None, None) => MAIN.to_owned(),
+    };
+    open(&state, (&path, Purpose::Connect), &asked, &headers).await
+}
+
+/// `POST /screens/connection`: how a connection is, and what can be done about it.
+pub async fn screen_connection(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    Form(asked): Form<Asked>,
+) -> Answer {
+    let Some(connection) = asked.connection() else {
+        let missing = Refusal::bad_request("invalid_query", "`connectionId` is missing.");
+        return Err(PageRefusal::anywhere(missing));
+    };
+    open(&state, (&connection_path(connection), Purpose::Connect), &asked, &headers).await
+}
+
+/// `POST /screens/integrations/{sel}/connect`
+pub async fn screen_integration(
+    State(state): State<AppState>,
+    Path(selector): Path<String>,
+    headers: HeaderMap,
+    Form(asked): Form<Asked>,
+) -> Answer {
+    open(&state, (&connect_path(&selector), Purpose::Connect), &asked, &headers).await
+}
+
+fn connect_path(integration: &str) -> String {
+    format!("/embed/integrations/{}/connect", segment(integration))
+}
+
+fn connection_path(connection: &str) -> String {
+    format!("/embed/connections/{}", segment(connection))
+}
+
+/// Origin of the page around, as the browser tells it: a form that was posted has it, and the first GET says
+/// where it came from.
+fn origin_around(headers: &HeaderMap) -> Option<Origin> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let posted = text(header::ORIGIN).and_then(Origin::parse);
+    posted.or_else(|| Origin::of(&text(header::REFERER)?.parse().ok()?))
+}
