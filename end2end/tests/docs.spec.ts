@@ -26,8 +26,8 @@ for (const viewport of SIZES) {
   }
 }
 
-test("nothing on it is hard to read or reach", async ({ page, server }) => {
-  for (const colorScheme of ["light", "dark"] as const) {
+for (const colorScheme of ["light", "dark"] as const) {
+  test(`nothing on it is hard to read or reach, ${colorScheme}`, async ({ page, server }) => {
     await page.emulateMedia({ colorScheme });
     await page.goto(`${server.url}/docs`);
     await page.locator("summary", { hasText: "Make a webhook" }).click();
@@ -35,5 +35,5 @@ test("nothing on it is hard to read or reach", async ({ page, server }) => {
     const found = await new AxeBuilder({ page }).analyze();
 
     expect(found.violations.map((violation) => violation.id)).toEqual([]);
-  }
-});
+  });
+}
