@@ -63,11 +63,14 @@ pub struct Vault {
     inner: Arc<Inner>,
 }
 
+/// Keys of one workspace, by kid.
+type WorkspaceKeys = HashMap<String, Arc<LessSafeKey>>;
+
 struct Inner {
     current: String,
     masters: HashMap<String, Secret<[u8; 32]>>,
     /// What was derived from them. Whoever could read it could read the masters.
-    derived: RwLock<HashMap<Option<WorkspaceId>, HashMap<String, Arc<LessSafeKey>>>>,
+    derived: RwLock<HashMap<Option<WorkspaceId>, WorkspaceKeys>>,
     entropy: Arc<dyn Entropy>,
 }
 

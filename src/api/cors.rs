@@ -23,13 +23,15 @@ const MAX_AGE: &str = "3600";
 /// First parts of the paths that the API has.
 static PARTS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     let of_operations = operations().into_iter().map(|operation| first_part(operation.path));
-    of_operations.chain(["connect", "sse"]).collect()
+    of_operations.chain(["sse"]).collect()
 });
 
 /// Answers preflights, and lets every page read what the API answers.
 pub async fn layer(request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if !PARTS.contains(first_part(path)) && absent::what(path).is_none() {
+    // Scripts may start an attempt, too; the pages behind it are nobody else's.
+    let is_open = path == "/connect" || PARTS.contains(first_part(path)) || absent::what(path).is_some();
+    if !is_open {
         return next.run(request).await;
     }
     if is_preflight(&request) {

@@ -176,16 +176,20 @@ impl Engine {
         surface: Surface,
     ) -> Result<(Session, Handle), EngineError> {
         let session = self.authenticate(token, surface).await?;
-        // A page is for connecting: one that could not do what its token says does not open.
-        if let Some(connection) = &session.aim.connection {
-            self.renewable(&session, connection).await?;
-        }
-        self.remember(session).await
+        self.let_in(session).await
     }
 
     /// Turns a token into the session of an embed, which keeps how it was opened.
     pub async fn open_embed(&self, token: &str, opening: Opening) -> Result<(Session, Handle), EngineError> {
         let session = self.signed_in(token, Surface::Embed, Some(opening)).await?;
+        self.let_in(session).await
+    }
+
+    /// A page is for connecting: one that could not do what its token says does not open.
+    async fn let_in(&self, session: Session) -> Result<(Session, Handle), EngineError> {
+        if let Some(connection) = &session.aim.connection {
+            self.renewable(&session, connection).await?;
+        }
         self.remember(session).await
     }
 

@@ -36,10 +36,6 @@ const DEADLINE: Duration = Duration::from_secs(12);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// A provider's answer, decoded.
 const BODY_CAP: usize = 256 * 1024;
-/// How long an idle connection is surely not hung up by the other side: shorter than any server is known to
-/// keep one (gunicorn 2 s, Node and Apache 5 s). What is sent while it hangs up may have arrived or not,
-/// and nobody can tell: no refresh token goes over an older one.
-const YOUNG: Duration = Duration::from_millis(1500);
 /// Who we are. Some providers refuse calls without it.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("hitchpost/", env!("CARGO_PKG_VERSION")));
 
@@ -188,7 +184,9 @@ fn client() -> reqwest::ClientBuilder {
         .no_proxy()
         .timeout(DEADLINE)
         .connect_timeout(CONNECT_DEADLINE)
-        .pool_idle_timeout(YOUNG)
+        // What is sent while the other side hangs up on an idle connection may have arrived or not, and
+        // nobody can tell. These calls are rare, and a refresh token may be sent once.
+        .pool_max_idle_per_host(0)
         .referer(false)
 }
 

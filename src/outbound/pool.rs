@@ -15,12 +15,15 @@ use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tower::ServiceExt as _;
 
-use super::{OutboundError, PublicOnly, YOUNG, line::Line, refusal_in};
+use super::{OutboundError, PublicOnly, line::Line, refusal_in};
 
 /// The head of an answer.
 pub(super) const HEAD_CAP: usize = 64 * 1024;
 /// How long an idle connection is kept for the next call.
 const IDLE: Duration = Duration::from_secs(60);
+/// How long an idle connection is surely not hung up by the other side: shorter than servers are known to keep
+/// one (gunicorn 2 s, Node and Apache 5 s).
+const YOUNG: Duration = Duration::from_millis(1500);
 /// Idle connections kept for one place.
 const IDLE_MOST: usize = 256;
 /// How long a connection that was just used may take to be ready again.

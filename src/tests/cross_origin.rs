@@ -63,8 +63,16 @@ async fn pages_are_not_for_other_origins() {
     let app = TestApp::new().await;
     let token = app.token("c1");
 
-    for path in ["/", "/apps/hubspot", "/embed/main", "/connect", "/screens/connect", "/nowhere", "/metrics"]
-    {
+    for path in [
+        "/",
+        "/apps/hubspot",
+        "/embed/main",
+        "/connect/continue/x",
+        "/connection-popup",
+        "/screens/connect",
+        "/nowhere",
+        "/metrics",
+    ] {
         assert_eq!(preflight(&app, path).await.header("access-control-allow-origin"), "", "{path}");
         let answer = call(&app, Method::GET, path, &token).await;
         assert_eq!(answer.header("access-control-allow-origin"), "", "{path}");
