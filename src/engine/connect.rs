@@ -11,8 +11,8 @@ use super::{Act, Departure, Engine, EngineError, IntegrationView, Outcome, Works
 use crate::{
     catalog::{connector::AuthOption, input},
     model::{
-        Access, Attempt, AttemptId, AttemptRequest, Connection, Failure, FailureKey, Handle, Road, Secret,
-        Session, Surface, progress::AttemptSecrets,
+        Access, Attempt, AttemptId, AttemptRequest, Connection, ConnectionId, Failure, FailureKey, Handle,
+        Road, Secret, Session, Surface, progress::AttemptSecrets,
     },
     store::{NewAttempt, StoreError},
     vault::{Place, Sealed},
@@ -243,7 +243,7 @@ impl Engine {
         request: &ConnectRequest,
     ) -> Result<Option<Connection>, EngineError> {
         if let Some(selector) = request.connection.as_deref().filter(|selector| !selector.is_empty()) {
-            return self.renewable(session, selector).await.map(Some);
+            return Ok(Some(self.live_view(&Access::from(session), selector).await?.connection));
         }
         let Some(selector) = &session.aim.connection else { return Ok(None) };
         let found = self.renewable(session, selector).await;
@@ -269,7 +269,8 @@ impl Engine {
         session: &Session,
         selector: &str,
     ) -> Result<Connection, EngineError> {
-        Ok(self.live_view(&Access::from(session), selector).await?.connection)
+        let id = ConnectionId::parse(selector).ok_or(EngineError::NotFound("connection"))?;
+        Ok(self.live_view(&Access::from(session), &id.to_string()).await?.connection)
     }
 
     pub(super) fn seal_secrets(
