@@ -95,11 +95,13 @@ test("the frame tells its height to its parent", async ({ page, sites }) => {
   const embed = await openEmbed(page, sites, sites.server.customer());
 
   const heard = () => page.evaluate(() => (window as unknown as { heard: [string, { source: string; type: string; height: number }][] }).heard);
-  await expect.poll(async () => (await heard()).length).toBeGreaterThan(0);
-  const [origin, message] = (await heard()).at(-1) ?? [];
-  const height = await embed.locator("body").evaluate((body) => Math.ceil(body.getBoundingClientRect().height));
-  expect(origin).toBe(sites.ours);
-  expect(message).toEqual({ source: "hitchpost", type: "height", height });
+  // It is told again whenever it changes, as when a picture comes late.
+  await expect(async () => {
+    const [origin, message] = (await heard()).at(-1) ?? [];
+    const height = await embed.locator("body").evaluate((body) => Math.ceil(body.getBoundingClientRect().height));
+    expect(origin).toBe(sites.ours);
+    expect(message).toEqual({ source: "hitchpost", type: "height", height });
+  }).toPass({ timeout: 10_000 });
 });
 
 test("messages name the parent's exact origin and say only that we are there and how tall", async ({ page, sites }) => {
