@@ -18,7 +18,7 @@ async function popup(page: Page, pressing: Promise<void>): Promise<Page> {
   return opened;
 }
 
-async function backend(sites: Sites, path: string, method: string, body: unknown): Promise<Record<string, string>> {
+async function backend(sites: Sites, path: string, method: string, body?: unknown): Promise<Record<string, string>> {
   const token = sites.server.token({ id: undefined, isAdmin: true });
   const answer = await fetch(sites.server.bound + path, {
     method,
@@ -286,6 +286,8 @@ for (const vendor of VENDORS) {
         expect(await settled(page)).toMatchObject({ value: { integrationKey: key, connected: true } });
       });
       stop();
+      // Others on this server find one HubSpot, as before.
+      await backend(sites, `/integrations/${made.id}`, "DELETE");
     });
 
     if (vendor.isNew) {
