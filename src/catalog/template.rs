@@ -6,6 +6,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::Value;
+use url::Url;
 
 mod address;
 
@@ -19,6 +20,8 @@ pub use address::{HostShape, Slot};
 pub struct Template {
     source: String,
     parts: Vec<Owned>,
+    /// What it is when it is an address without a placeholder: read once, not once a call.
+    address: Option<Url>,
 }
 
 /// A piece of a [`Template`].
@@ -116,7 +119,11 @@ impl Template {
         if !rest.is_empty() {
             parts.push(Owned::Text(rest.to_owned()));
         }
-        Ok(Self { source: source.to_owned(), parts })
+        let mut template = Self { source: source.to_owned(), parts, address: None };
+        if matches!(&template.parts[..], [Owned::Text(text)] if text.contains("://")) {
+            template.address = template.render_url(&()).ok();
+        }
+        Ok(template)
     }
 
     /// The text it was read from.

@@ -112,6 +112,9 @@ impl Template {
     /// # Errors
     /// When a value is missing or does not fit its place; the error names the placeholder only.
     pub fn render_url(&self, values: &dyn Values) -> Result<Url, TemplateError> {
+        if let Some(address) = &self.address {
+            return Ok(address.clone());
+        }
         let draft = self.walk(|draft, slot, name| {
             let value = lookup(values, name)?;
             fill(draft, slot, &value).map_err(|reason| TemplateError::Unfit { name: name.to_owned(), reason })
