@@ -8,7 +8,6 @@ use std::{collections::HashSet, sync::LazyLock};
 use axum::{
     extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 
@@ -27,17 +26,20 @@ static PARTS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
 });
 
 /// Answers preflights, and lets every page read what the API answers.
-pub async fn layer(request: Request, next: Next) -> Response {
+pub async fn layer<F>(request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let path = request.uri().path();
     // Scripts may start an attempt, too; the pages behind it are nobody else's.
     let is_open = path == "/connect" || PARTS.contains(first_part(path)) || absent::what(path).is_some();
     if !is_open {
-        return next.run(request).await;
+        return next(request).await;
     }
     if is_preflight(&request) {
         return preflight(request.headers());
     }
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     let any = HeaderValue::from_static("*");
     response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any.clone());
     response.headers_mut().insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, any);

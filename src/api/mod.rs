@@ -98,10 +98,20 @@ pub fn operations() -> Vec<Operation> {
     ]
 }
 
-/// The API's routes.
+/// The API's routes that Hitchpost answers itself.
 pub fn routes(state: &AppState) -> Router<AppState> {
+    routed(state, |operation| !operation.is_relayed())
+}
+
+/// The API's routes that are handed on to an app.
+pub fn relays(state: &AppState) -> Router<AppState> {
+    routed(state, Operation::is_relayed)
+}
+
+fn routed(state: &AppState, is_meant: impl Fn(&Operation) -> bool) -> Router<AppState> {
     operations()
         .into_iter()
+        .filter(is_meant)
         .map(|operation| operation.route(state))
         .fold(Router::new(), |router, (path, handler)| router.route(path, handler))
 }

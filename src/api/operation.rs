@@ -60,10 +60,14 @@ impl Operation {
         Self { method: None, path, role, handler: any(handler) }
     }
 
+    /// Whether it is handed on to an app: what takes every method.
+    pub(super) fn is_relayed(&self) -> bool {
+        self.method.is_none()
+    }
+
     /// Its route, behind its role.
     pub(super) fn route(self, state: &AppState) -> (&'static str, MethodRouter<AppState>) {
-        // What takes every method is handed on to an app.
-        let act = if self.method.is_some() { Act::Api } else { Act::Proxy };
+        let act = if self.is_relayed() { Act::Proxy } else { Act::Api };
         let gate = from_fn_with_state((state.clone(), self.role, act), admit);
         // A handler of any method is the router's fallback, which only `layer` reaches.
         let handler = match self.method {

@@ -135,7 +135,7 @@ fn has_token(request: &Request) -> bool {
     request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("token=")))
 }
 
-/// Marks an answer that goes on as it came, neither compressed nor put in our words: an app's, most of all.
+/// Marks an answer that goes on as it came, and is not put in our words: an app's, most of all.
 #[derive(Clone, Copy)]
 pub struct AsItCame;
 

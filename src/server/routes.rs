@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::{HeaderMap, StatusCode, Version},
+    http::StatusCode,
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
@@ -19,7 +19,7 @@ use tower_http::compression::{
 
 use crate::{
     api, app, connect,
-    http::{AppState, assets, headers, limits, limits::AsItCame, metrics, observe, sdk},
+    http::{AppState, assets, headers, limits, metrics, observe, sdk},
     sandbox::{self, Sandbox},
 };
 
@@ -47,38 +47,50 @@ pub(super) fn router(state: AppState, played: Option<Arc<Sandbox>>) -> Router {
     if let Some(played) = played {
         router = router.merge(sandbox::router(played));
     }
-    layered(router, &state)
+    // What an app answered is not packed on its way.
+    let relays = api::relays(&state).with_state(state.clone());
+    layered(router, &state).merge(relays.layer(from_fn_with_state(state, around)))
 }
 
 pub(super) fn layered(router: Router, state: &AppState) -> Router {
-    let compressible = DefaultPredicate::new().and(NotForContentType::const_new("image/png")).and(is_ours);
+    let compressible = DefaultPredicate::new().and(NotForContentType::const_new("image/png"));
     // The router copies each of its own layers for every request; this is one to it.
     router.layer(
         ServiceBuilder::new()
-            .layer(from_fn_with_state(state.clone(), outside))
+            .layer(from_fn_with_state(state.clone(), outermost))
             .layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(compressible))
-            .layer(from_fn_with_state(state.clone(), inside))
+            .layer(from_fn_with_state(state.clone(), innermost))
             // Bodies have the limits of `inside`, by kind of route.
             .layer(DefaultBodyLimit::disable()),
     )
 }
 
+async fn outermost(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    outside(&state, request, async |request| next.run(request).await).await
+}
+
+async fn innermost(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    inside(&state, request, next).await
+}
+
+async fn around(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    outside(&state, request, async |request| inside(&state, request, next).await).await
+}
+
 /// Around the answer as it leaves.
-async fn outside(State(state): State<AppState>, request: Request, next: Next) -> Response {
+async fn outside<F>(state: &AppState, request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let answered = async |request| headers::with_defaults(api::cors::layer(request, next).await);
-    observe::observed(&state, request, answered).await
+    observe::observed(state, request, answered).await
 }
 
 /// Around the handler: a panic costs one request, and a refusal is shown as its reader expects it.
-async fn inside(State(state): State<AppState>, request: Request, next: Next) -> Response {
+async fn inside(state: &AppState, request: Request, next: Next) -> Response {
     let answered = async |request| {
-        let answer = AssertUnwindSafe(limits::held(&state, request, next)).catch_unwind().await;
+        let answer = AssertUnwindSafe(limits::held(state, request, next)).catch_unwind().await;
         answer.map_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response(), IntoResponse::into_response)
     };
-    app::refused::shown(&state, request, answered).await
-}
-
-/// What an app answered goes on as it came.
-fn is_ours(_: StatusCode, _: Version, _: &HeaderMap, extensions: &axum::http::Extensions) -> bool {
-    extensions.get::<AsItCame>().is_none()
+    app::refused::shown(state, request, answered).await
 }
