@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+/// A call through the server asks for memory some eighty times; this one answers in half the time of the
+/// system's, and gives back what a large body took.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     hitchpost::start()
 }
