@@ -34,14 +34,18 @@ export async function start(language: Language, code: string, port: number, env:
   const { file, command } = LANGUAGES[language];
   const path = join(serverFolder(), file);
   writeFileSync(path, code);
-  const [name, ...args] = command(path, port);
+  return listen(command(path, port), port, env);
+}
+
+/** Starts a command that is to listen on a port. */
+export async function listen([name, ...args]: string[], port: number, env: Record<string, string>): Promise<Program> {
   const child = spawn(name, args, { env: { PATH: process.env.PATH ?? "", ...env }, stdio: ["ignore", "ignore", "pipe"] });
   let said = "";
   child.stderr.on("data", (text) => (said += text));
   child.once("error", () => (said += `${name} is not installed`));
   const until = Date.now() + 10_000;
   while (!(await answers(port))) {
-    if (child.exitCode !== null || child.pid === undefined || Date.now() > until) throw new Error(`${file} did not start: ${said}`);
+    if (child.exitCode !== null || child.pid === undefined || Date.now() > until) throw new Error(`${name} ${args.join(" ")} did not start: ${said}`);
     await new Promise((done) => setTimeout(done, 25));
   }
   return { stop: () => void child.kill() };
