@@ -29,17 +29,17 @@ export interface Program {
   stop(): void;
 }
 
-/** Starts a program of a guide in a folder of its own, as the backend of a product, and waits until it listens. */
-export async function start(language: Language, code: string, port: number, env: Record<string, string>): Promise<Program> {
+/** Starts a program of a guide, as the backend of a product, in a folder with the files it sends. */
+export async function start(language: Language, code: string, port: number, env: Record<string, string>, files: Record<string, string> = {}): Promise<Program> {
   const { file, command } = LANGUAGES[language];
-  const path = join(serverFolder(), file);
-  writeFileSync(path, code);
-  return listen(command(path, port), port, env);
+  const folder = serverFolder();
+  for (const [name, text] of Object.entries({ ...files, [file]: code })) writeFileSync(join(folder, name), text);
+  return listen(command(file, port), port, env, folder);
 }
 
-/** Starts a command that is to listen on a port. */
-export async function listen([name, ...args]: string[], port: number, env: Record<string, string>): Promise<Program> {
-  const child = spawn(name, args, { env: { PATH: process.env.PATH ?? "", ...env }, stdio: ["ignore", "ignore", "pipe"] });
+/** Starts a command and waits until it listens. */
+export async function listen([name, ...args]: string[], port: number, env: Record<string, string>, cwd?: string): Promise<Program> {
+  const child = spawn(name, args, { cwd, env: { PATH: process.env.PATH ?? "", ...env }, stdio: ["ignore", "ignore", "pipe"] });
   let said = "";
   child.stderr.on("data", (text) => (said += text));
   child.once("error", () => (said += `${name} is not installed`));
