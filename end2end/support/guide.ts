@@ -1,9 +1,11 @@
 // Samples of the guides in docs/, to be run as they stand.
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { serverFolder } from "./run.ts";
+import { binary, type Server } from "./server.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -49,6 +51,18 @@ export async function listen([name, ...args]: string[], port: number, env: Recor
     await new Promise((done) => setTimeout(done, 25));
   }
   return { stop: () => void child.kill() };
+}
+
+/** Runs a guide's lines for a shell that knows `hitchpost`, with the files and the secret of a server. */
+export async function shell(code: string, server: Server): Promise<string> {
+  const env = {
+    PATH: process.env.PATH ?? "",
+    HITCHPOST_CONFIG: join(server.folder, "hitchpost.toml"),
+    HITCHPOST_DATABASE: `sqlite:${join(server.folder, "hitchpost.db")}`,
+    ACME_SECRET: server.key,
+  };
+  const run = ["--norc", "-euc", `hitchpost() { '${binary()}' "$@"; }\n${code}`];
+  return (await promisify(execFile)("bash", run, { cwd: server.folder, env })).stdout;
 }
 
 function answers(port: number): Promise<boolean> {
