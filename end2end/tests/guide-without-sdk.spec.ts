@@ -2,7 +2,7 @@
 // stand there.
 import { test, expect, type Page } from "../support/test.ts";
 import { answer, goOn } from "../support/flows.ts";
-import { sample, start, type Language, type Program } from "../support/guide.ts";
+import { sample, shell, start, type Language, type Program } from "../support/guide.ts";
 import { freePort, Server, type Customer } from "../support/server.ts";
 import type { Sites } from "../support/tls.ts";
 
@@ -51,6 +51,12 @@ test.describe("the forms", () => {
       });
     });
   }
+});
+
+test("what an app asks for is told as the guide has it", async ({ sites }) => {
+  const said = await shell(sample("options", { "http://localhost:7080": sites.server.bound }, GUIDE), sites.server);
+
+  expect(JSON.parse(said)).toEqual(JSON.parse(sample("options-answer", {}, GUIDE)));
 });
 
 const TOKENS: Record<Language, [string, string]> = {
