@@ -1,7 +1,7 @@
 // The example in React: built and checked by its own scripts, run with its own backend.
 import { AxeBuilder } from "@axe-core/playwright";
 import { execFileSync } from "node:child_process";
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { test, expect, type Page } from "../support/test.ts";
@@ -73,6 +73,18 @@ test("what does not fit its types is not built", () => {
   writeFileSync(app, readFileSync(app, "utf8").replace("connections.refresh()", "connections.reload()"));
 
   expect(() => script(folder, "check")).toThrow(/Property 'reload' does not exist/);
+});
+
+test("it fits the older package, too, with the names that the guide says", () => {
+  const folder = copy();
+  for (const name of readdirSync(join(folder, "src"))) {
+    const file = join(folder, "src", name);
+    const code = readFileSync(file, "utf8").replaceAll("@membranehq/react", "@integration-app/react");
+    writeFileSync(file, code.replaceAll("MembraneProvider", "IntegrationAppProvider").replaceAll("useMembrane", "useIntegrationApp"));
+  }
+
+  script(folder, "check");
+  script(folder, "build");
 });
 
 // Acceptance 9, 14, 19, 21 and 22, by the vendor's own hooks.
