@@ -1,25 +1,12 @@
 // The samples of docs/embed.md, as they stand there.
-import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { test, expect } from "../support/test.ts";
 import { finish, goOn, popupOf, send } from "../support/flows.ts";
+import { sample } from "../support/guide.ts";
 import { apiKey } from "../support/secrets.ts";
 import { bundle } from "../support/vendors.ts";
 import type { Sites } from "../support/tls.ts";
 
-const DOC = readFileSync(join(dirname(fileURLToPath(import.meta.url)), "../../docs/embed.md"), "utf8");
-
-function sample(name: string, sites: Sites, token: string): string {
-  const found = new RegExp(`<!-- test: ${name} -->\\n\`\`\`\\w+\\n([\\s\\S]*?)\`\`\``).exec(DOC);
-  if (!found) throw new Error(`no sample ${name}`);
-  return found[1].replaceAll("http://localhost:7080", sites.ours).replaceAll("TOKEN", token);
-}
-
-test("every sample is run here", () => {
-  expect(DOC.match(/<!-- test: \w+ -->/g)).toHaveLength(2);
-  expect(DOC.match(/^```\w+$/gm)).toHaveLength(2);
-});
+const named = (sites: Sites, token: string) => ({ "http://localhost:7080": sites.ours, TOKEN: token });
 
 test("the SDK's sample connects", async ({ page, sites }) => {
   const customer = sites.server.customer();
@@ -28,7 +15,7 @@ test("the SDK's sample connects", async ({ page, sites }) => {
     if (message.type() === "log") said.push(message.text());
   });
   // A bundle is no module: what awaits at the top needs a function around it.
-  const [imported, ...code] = sample("sdk", sites, JSON.stringify(customer.token)).split("\n\n");
+  const [imported, ...code] = sample("sdk", named(sites, JSON.stringify(customer.token)), "embed").split("\n\n");
   const script = sites.script(sites.product, "/sample.js", bundle(`${imported}\n(async () => {${code.join("\n")}})();`));
   await page.goto(sites.page(sites.product, "/sample", `<h1>Settings</h1><script src="${script}"></script>`));
   await expect(page.locator("#__integration-app-popup")).toBeVisible();
@@ -46,7 +33,7 @@ for (const javaScriptEnabled of [true, false]) {
 
     test("the form's sample connects inside the frame", async ({ page, sites }) => {
       const customer = sites.server.customer();
-      await page.goto(sites.page(sites.product, "/form-sample", sample("form", sites, customer.token)));
+      await page.goto(sites.page(sites.product, "/form-sample", sample("form", named(sites, customer.token), "embed")));
       await page.getByRole("button", { name: "Connect Stripe" }).click();
       const frame = page.frameLocator("iframe");
 

@@ -1,38 +1,51 @@
 // connect() of our own SDK in the way of Munity's, with tokens that only the product's private key signs.
-import { createSign, generateKeyPairSync, randomUUID } from "node:crypto";
-import { transformSync } from "esbuild";
+// Its samples, and how tokens are signed here, are those of docs/munity.md.
+import { execFileSync } from "node:child_process";
+import { generateKeyPairSync, randomUUID } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { buildSync } from "esbuild";
 import { test, expect, type Page } from "../support/test.ts";
 import { answer } from "../support/flows.ts";
+import { sample } from "../support/guide.ts";
+import { serverFolder } from "../support/run.ts";
 import { apiKey, secret } from "../support/secrets.ts";
 import { came, sdkPage, start } from "../support/sdk.ts";
 import { Customer } from "../support/server.ts";
 import { Sites } from "../support/tls.ts";
 
-const WORKSPACE = "11111111-2222-3333-aaaa-eeeeeeeeeeee";
+const GUIDE = "munity";
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const keys = generateKeyPairSync("rsa", { modulusLength: 2048 });
-const pem = keys.publicKey.export({ type: "spki", format: "pem" }) as string;
+
+/** What the guide's backend does. */
+interface Backend {
+  sign(claims: Record<string, unknown>): string;
+  importDone(customer: string, connection: string): Promise<void>;
+}
 
 let sites: Sites;
+let backend: Backend;
 test.beforeAll(async () => {
+  const folder = serverFolder();
+  writeFileSync(join(folder, "munity.pub.pem"), keys.publicKey.export({ type: "spki", format: "pem" }));
   sites = await Sites.start((product) => ({
-    more: `[[workspace]]
-key = "munity"
-id = "${WORKSPACE}"
-name = "Munity's"
-public_keys = [{ pem = """${pem}""" }]
-allow_tokens_without_exp = true
-allowed_origins = ["${product}"]
-integration = [{ key = "jira", sandbox = true }, { key = "hubspot", sandbox = true }, { key = "stripe", sandbox = true }, { key = "zendesk", sandbox = true }]
-`,
+    more: [
+      sample("workspace", { "file:munity.pub.pem": `file:${folder}/munity.pub.pem`, "https://app.acme.com": product }, GUIDE),
+      ...["hubspot", "stripe", "zendesk"].map((key) => `[[workspace.integration]]\nkey = "${key}"\nsandbox = true`),
+    ].join("\n\n"),
   }));
+  process.env.MUNITY_KEY = keys.privateKey.export({ type: "pkcs8", format: "pem" }) as string;
+  const names = { "http://localhost:7080": sites.server.bound };
+  writeFileSync(join(folder, "backend.mjs"), `${sample("sign", names, GUIDE)}\n${sample("import-done", names, GUIDE)}`);
+  backend = (await import(join(folder, "backend.mjs"))) as Backend;
 });
 test.afterAll(() => sites.stop());
 
-/** Signs as the documents of Munity show it: RS256, without an end. */
+/** Signs as the documents of Munity show it, without an end. */
 function sign(claims: Record<string, unknown>): string {
-  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const signed = `${part({ alg: "RS256", typ: "JWT" })}.${part({ workspace_id: WORKSPACE, ...claims })}`;
-  return secret("customer token", `${signed}.${createSign("RSA-SHA256").update(signed).sign(keys.privateKey).toString("base64url")}`);
+  return secret("customer token", backend.sign({ exp: undefined, ...claims }));
 }
 
 let customers = 0;
@@ -50,17 +63,6 @@ async function popupOf(page: Page, address: string): Promise<Page> {
   return popup;
 }
 
-/** The product's backend says that the first import of a connection is done. */
-async function importDone(connection: string, id: string): Promise<void> {
-  const token = sign({ customer_id: id, isAdmin: true });
-  const told = await fetch(`${sites.server.bound}/connections/${connection}/events`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-    body: JSON.stringify({ type: "IMPORT_DONE" }),
-  });
-  expect(told.status).toBe(200);
-}
-
 const told = (page: Page) => page.evaluate(() => (window as unknown as { told: unknown[] }).told);
 
 test("it is true when the connection is ready, and the callback hears of each import", async ({ page }) => {
@@ -71,9 +73,9 @@ test("it is true when the connection is ready, and the callback hears of each im
   expect(await came(page)).toMatchObject({ value: true });
   const [{ id }] = await who.connections();
   expect(await told(page)).toEqual([{ status: "READY", type: "READY", message: id }]);
-  await importDone(id, who.id);
+  await backend.importDone(who.id, id);
   await expect.poll(() => told(page)).toHaveLength(2);
-  await importDone(id, who.id);
+  await backend.importDone(who.id, id);
   await expect.poll(() => told(page)).toHaveLength(3);
   expect((await told(page)).slice(1)).toEqual(Array(2).fill({ status: "IMPORT_DONE", type: "IMPORT_DONE", message: id }));
 });
@@ -114,7 +116,7 @@ test("settings become what the customer would type or what the developer decides
   expect(await came(page)).toMatchObject({ value: true });
   expect(page.context().pages()).toHaveLength(1);
   const [{ id }] = await who.connections();
-  await importDone(id, who.id);
+  await backend.importDone(who.id, id);
   await expect.poll(() => told(page)).toHaveLength(2);
   await start(page, munity(who.token, "stripe", `, { colour: "red" }`));
   const undeclared = await came(page);
@@ -163,56 +165,34 @@ test("what cannot work rejects before a window opens", async ({ page }) => {
   expect(page.context().pages()).toHaveLength(1);
 });
 
-/** The samples of Munity's documents: our import, and the quotes and brackets they lack. */
-const SAMPLES = {
-  JavaScript: `
-import { connect } from "@munityapps/sdk-frontend"
-
-const promise = connect( connector, secret, callback)
-promise
-  .then((result) => {
-    // Integration is ready, handle the success case
-    console.log('Integration is ready:', result);
-  })
-  .catch((error) => {
-    // Handle the error case
-    console.error('Error occurred:', error);
-  });
-`,
-  TypeScript: `
-import { connect } from "@munityapps/sdk-frontend"
-
-const cb: ((data: { status: string; message: any}) => void) = callback;
-const config: { [key: string]: string } = {};
-async function handleConnect() {
-  try {
-    const result: boolean = await connect(connector as string, secret as string, cb, config);
-    console.log('Integration is ready:', result);
-  } catch (error) {
-    console.error('Error occurred:', error);
-  }
+/** The guide's page, made into one script: what it calls comes from the page around it. */
+function program(id: string, configured: string): string {
+  const [imported, ...code] = sample(id, { "http://localhost:7080": sites.ours }, GUIDE).split("\n\n");
+  return buildSync({
+    // A browser opens windows only after a click, so the sample runs in one.
+    stdin: { contents: `${configured}\n${imported}\ndocument.getElementById("go").onclick = () => { ${code.join("\n\n")} };`, loader: "ts" },
+    alias: { "@hitchpost/sdk": join(ROOT, "sdk/hitchpost.js") },
+    external: ["https://*"],
+    absWorkingDir: ROOT,
+    bundle: true,
+    write: false,
+    format: "esm",
+  }).outputFiles[0].text;
 }
 
-handleConnect();
-`,
-};
-
-for (const [language, sample] of Object.entries(SAMPLES)) {
-  test(`the documented ${language} runs with another import`, async ({ page }) => {
+for (const id of ["javascript", "typescript"]) {
+  test(`the documented ${id} runs with another import`, async ({ page }) => {
     const who = customer();
     const said: string[] = [];
     page.on("console", (message) => void said.push(message.text()));
-    const { code } = transformSync(sample.replace("@munityapps/sdk-frontend", `${sites.ours}/sdk.js`), { loader: "ts" });
-    const imported = code.match(/^import .*$/m)![0];
-    // A browser opens windows only after a click, so the sample runs in one.
-    const address = sites.page(sites.product, `/sample-${language}`, `<h1>Settings</h1><button id="go">Go on</button><script type="module">${imported}
-      const connector = "jira", secret = ${JSON.stringify(who.token)}, callback = (data) => console.log("called back", data.status, data.type);
-      document.getElementById("go").onclick = () => { ${code.replace(imported, "")} };
-      document.body.dataset.ready = "1";</script>`);
+    const configured = id === "typescript" ? sample("configure", { "http://localhost:7080": sites.ours }, GUIDE) : "";
+    const address = sites.page(sites.product, `/sample-${id}`, `<h1>Settings</h1><button id="go">Go on</button>
+      <script>const connector = "jira", secret = ${JSON.stringify(who.token)}, callback = (data) => console.log("called back", data.status, data.type);</script>
+      <script type="module">${program(id, configured)}; document.body.dataset.ready = "1";</script>`);
 
     await answer(await popupOf(page, address));
     await expect.poll(() => said).toContain("Integration is ready: true");
-    await importDone((await who.connections())[0].id, who.id);
+    await backend.importDone(who.id, (await who.connections())[0].id);
     await expect.poll(() => said).toContain("called back IMPORT_DONE IMPORT_DONE");
     await answer(await popupOf(page, address), { scenario: "deny" });
     await expect.poll(() => said.some((text) => text.startsWith("Error occurred:"))).toBe(true);
@@ -222,6 +202,22 @@ for (const [language, sample] of Object.entries(SAMPLES)) {
     ]);
   });
 }
+
+test("the documented TypeScript fits our types", () => {
+  const folder = serverFolder();
+  mkdirSync(join(folder, "src"));
+  for (const id of ["configure", "typescript"]) writeFileSync(join(folder, `src/${id}.ts`), sample(id, {}, GUIDE));
+  writeFileSync(join(folder, "src/page.d.ts"), "declare const connector: unknown, secret: unknown, callback: (data: { status: string; message: any }) => void;");
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({
+    compilerOptions: {
+      strict: true, noEmit: true, target: "es2022", module: "esnext", moduleResolution: "bundler", lib: ["es2022", "dom"], types: [],
+      paths: { "@hitchpost/sdk": [join(ROOT, "sdk/hitchpost.d.ts")] },
+    },
+    include: ["src"],
+  }));
+
+  expect(execFileSync(join(ROOT, "end2end/node_modules/.bin/tsc"), ["-p", folder], { encoding: "utf8" })).toBe("");
+});
 
 test("after close nothing more is heard", async ({ page }) => {
   const who = customer();

@@ -22,6 +22,7 @@ mod embed;
 mod faults;
 mod floors;
 mod flows;
+mod guides;
 mod headers;
 mod hosts;
 mod input;

@@ -89,7 +89,19 @@ fn every_sample_has_a_test() {
         ),
         (
             PARAMETERS,
-            &["connector warehouse.toml", "integration", "claims", "form", "backend", "refused", "refusal"],
+            // `form-payload` and those of the SDKs are run in a browser, by end2end.
+            &[
+                "connector warehouse.toml",
+                "integration",
+                "claims",
+                "form",
+                "form-payload",
+                "sdk-ui",
+                "sdk-connect",
+                "backend",
+                "refused",
+                "refusal",
+            ],
         ),
         (TOKENS, &["workspace-keys", "munity"]),
     ] {
