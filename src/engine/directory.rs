@@ -14,7 +14,7 @@ use super::{Engine, EngineError, YourApp};
 use crate::{
     catalog::{
         self,
-        connector::{AuthOption, AuthType, Connector, Parameter},
+        connector::{AuthOption, Connector},
         logo::{self, Logo},
         parameters,
     },
@@ -189,7 +189,7 @@ impl Given<'_> {
 
     fn lacks_client(&self, option: &AuthOption) -> bool {
         let has_client = self.settings.client_id.is_some() || self.settings.sandbox;
-        !has_client && needs_client(self.connector, option)
+        !has_client && self.connector.needs_client(option)
     }
 
     /// Whether `option` works without parameters of the connection's own.
@@ -203,26 +203,15 @@ impl Given<'_> {
         let is_set = |name: &String| {
             self.parameters.plain.contains_key(name) || self.parameters.secret.contains_key(name)
         };
-        let is_used = |name: &String, parameter: &Parameter| {
-            let sets = parameter.sets.values().flat_map(|names| names.keys());
-            self.connector.uses(option, &format!("param.{name}"))
-                || sets.into_iter().any(|name| self.connector.uses(option, name))
-        };
         let all = self.connector.parameters.iter();
         all.filter(|(_, parameter)| parameter.integration_only == integration_only).any(
             |(name, parameter)| {
-                parameter.schema.get("default").is_none() && !is_set(name) && is_used(name, parameter)
+                parameter.schema.get("default").is_none()
+                    && !is_set(name)
+                    && self.connector.uses_parameter(option, name, parameter)
             },
         )
     }
-}
-
-/// Whether `option` works with the integration's OAuth client.
-fn needs_client(connector: &Connector, option: &AuthOption) -> bool {
-    let is_oauth = matches!(option.kind, AuthType::OAuth2 | AuthType::OAuth1 | AuthType::ClientCredentials);
-    (is_oauth && option.client.is_none())
-        || connector.uses(option, "client.id")
-        || connector.uses(option, "client.secret")
 }
 
 impl Engine {

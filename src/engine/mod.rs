@@ -75,7 +75,7 @@ pub use find::{
 };
 pub use health::{KEY_CHECK, KEY_CHECK_PLACE};
 pub use import::{GivenCredentials, Import};
-pub use integrations::{IntegrationChange, NewIntegration, ParametersGiven};
+pub use integrations::{IntegrationChange, NewConnector, NewIntegration, ParametersGiven};
 pub use keys::{KeyView, MadeKey};
 pub use limits::{Act, Limits, Rate, Rates, network};
 pub use links::{DesiredLink, Link};

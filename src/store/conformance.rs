@@ -73,6 +73,7 @@ fn integration(key: &str) -> IntegrationPlan {
         settings: IntegrationSettings::default(),
         sealed_client_secret: Some(vec![1, 2, 3]),
         sealed_parameters: Some(vec![4, 5]),
+        new_hosts: Vec::new(),
     }
 }
 
