@@ -1,6 +1,7 @@
 //! The command line.
 
 mod connector;
+mod doctor;
 mod keys;
 mod table;
 
@@ -95,6 +96,13 @@ enum Command {
     /// What belongs to one workspace
     #[command(subcommand)]
     Workspace(keys::Workspace),
+    /// Look whether a configuration can work, by asking the real providers; exit code 1 when it cannot
+    ///
+    /// For each integration: are client and parameters set, is the callback address the one to register, are
+    /// the scopes known, do the provider's page and endpoints answer, and do they know the client. A token
+    /// endpoint is asked with a code that cannot be right. Nothing is changed, here or there; client secrets go
+    /// to the hosts of the connector only.
+    Doctor(doctor::Asked),
     /// The apps that Hitchpost knows, and files of your own
     #[command(subcommand)]
     Connector(connector::Verb),
@@ -135,6 +143,9 @@ async fn obey(cli: Cli, environment: &Environment) -> Result<ExitCode, StartErro
             let done = verb.obey(&engine).await;
             engine.close().await;
             done?;
+        }
+        Some(Command::Doctor(asked)) => {
+            return doctor::doctor(&asked, cli.config.as_deref(), environment).await;
         }
         Some(Command::Connector(verb)) => return verb.obey(cli.config.as_deref(), environment),
     }

@@ -19,6 +19,7 @@ mod deliver;
 mod depart;
 mod directory;
 mod discover;
+mod doctor;
 mod error;
 mod events;
 mod find;
@@ -68,6 +69,7 @@ pub use connect::{Began, CUSTOM_STATE_MAX, ConnectRequest, Next};
 pub use customers::DesiredCustomer;
 pub use depart::{Departure, attempt_cookie, leaves};
 pub use directory::{IntegrationView, OptionView, WorkspaceView};
+pub use doctor::{Finding, Level};
 pub use error::{EngineError, SessionRefusal};
 pub use events::ImportWatch;
 pub use find::{

@@ -18,6 +18,7 @@ mod connect_by_sdk;
 mod connector_files;
 mod cross_origin;
 mod customers;
+mod doctor;
 mod drain;
 mod embed;
 mod faults;
