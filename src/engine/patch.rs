@@ -16,8 +16,6 @@ use super::{
 };
 use crate::{
     catalog::{
-        connector::{AuthOption, AuthType, Field},
-        input,
         parameters::{self, ParameterError, Source},
         reach::{self, Reaching},
     },
@@ -229,9 +227,6 @@ fn check_hosts(
         Err(EngineError::invalid(path, message))
     };
     let Some(option) = view.connector.option(Some(&connection.auth_option)) else { return Ok(()) };
-    if types_all(option, patch) {
-        return Ok(());
-    }
     let known = texts(Some(&connection.input));
     let is_other = |field: &&&str| {
         patch.input.iter().any(|given| given.get(**field).is_some_and(|new| known.get(**field) != Some(new)))
@@ -246,13 +241,6 @@ fn check_hosts(
         return Ok(());
     }
     refused("connectorParameters")
-}
-
-/// Whether every secret of a way to connect that has nothing but what is typed comes with the patch.
-fn types_all(option: &AuthOption, patch: &ConnectionPatch) -> bool {
-    let is_typed = matches!(option.kind, AuthType::ApiKey | AuthType::Basic | AuthType::Custom);
-    let is_given = |field: &Field| patch.input.iter().any(|given| given.contains_key(&field.name));
-    is_typed && input::typed(option).filter(|field| field.secret).all(is_given)
 }
 
 fn check_texts(patch: &ConnectionPatch) -> Result<(), EngineError> {

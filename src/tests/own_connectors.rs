@@ -117,6 +117,25 @@ async fn a_connector_can_stand_in_the_configuration_itself() {
     assert_eq!((seen.host.as_str(), seen.header("x-key")), ("tickets.example", "k-123"));
 }
 
+/// The sandbox plays what a workspace brings along as it plays what comes with us.
+#[tokio::test]
+async fn the_sandbox_plays_a_workspaces_own_connector_beside_ours_of_the_same_key() {
+    let config = format!(
+        "{WORKSPACE}[[workspace.integration]]\nkey = \"hubspot\"\nconnector = \"file:hubspot.toml\"\nsandbox = true\n\
+         [[workspace.integration]]\nkey = \"real\"\nconnector = \"hubspot\"\nsandbox = true\n"
+    );
+    let app = TestApp::with_files(&config, &[("hubspot.toml", &tickets("tickets.example"))]).await;
+    let mut browser = app.signed_in("c1").await;
+
+    for key in ["hubspot", "real"] {
+        browser.connect(key, &[]).await.assert_status(StatusCode::SEE_OTHER);
+    }
+
+    let connections = app.connections("c1").await;
+    assert_eq!(connections.len(), 2, "{connections:?}");
+    assert!(connections.iter().all(|connection| connection["connected"] == true), "{connections:?}");
+}
+
 #[tokio::test]
 async fn a_connector_in_the_configuration_is_checked_like_a_file_and_its_line_is_named() {
     let app = TestApp::with(WORKSPACE).await;
@@ -169,9 +188,9 @@ async fn a_file_with_the_key_of_a_known_app_changes_nothing_for_that_app() {
 
     for key in ["hubspot", "other"] {
         let mut browser = app.signed_in("c1").await;
-        let left = browser.connect(key, &[]).await;
+        let left = browser.submit(key, &[]).await;
         left.assert_status(StatusCode::SEE_OTHER);
-        let address: url::Url = left.header("location").parse().unwrap();
+        let address: url::Url = left.location().parse().unwrap();
         let query: std::collections::BTreeMap<_, _> = address.query_pairs().into_owned().collect();
         let callback: url::Url = query["redirect_uri"].parse().unwrap();
         browser.get(&format!("{}?code=c&state={}", callback.path(), query["state"])).await;
