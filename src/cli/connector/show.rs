@@ -167,16 +167,18 @@ fn block(connector: &Connector, named: Option<&str>) -> String {
         lines.push(format!("client_id = \"${{{variable}_CLIENT_ID}}\""));
         lines.push(format!("client_secret = \"${{{variable}_CLIENT_SECRET}}\""));
     }
-    let missing = |(name, parameter): &(&String, &Parameter)| {
-        let is_used =
-            |option: &AuthOption| connector.parameters_of(option).iter().any(|(used, _)| used == name);
-        parameter.schema.get("default").is_none() && connector.auth.iter().any(is_used)
+    let is_missing = |(_, parameter): &(&str, &Parameter)| {
+        parameter.integration_only && parameter.schema.get("default").is_none()
     };
-    let wanted: Vec<_> = connector.parameters.iter().filter(missing).collect();
-    if !wanted.is_empty() {
-        let members =
-            wanted.iter().map(|(name, _)| format!("{name} = \"${{{variable}_{}}}\"", name.to_uppercase()));
-        lines.push(format!("connector_parameters = {{ {} }}", members.collect::<Vec<_>>().join(", ")));
+    for (place, option) in connector.auth.iter().enumerate() {
+        let wanted = connector.parameters_of(option).into_iter().filter(is_missing);
+        let members: Vec<_> =
+            wanted.map(|(name, _)| format!("{name} = \"${{{variable}_{}}}\"", name.to_uppercase())).collect();
+        // Whoever wants another way to sign in takes the mark away.
+        let mark = if place == 0 { "" } else { "# " };
+        if !members.is_empty() {
+            lines.push(format!("{mark}connector_parameters = {{ {} }}", members.join(", ")));
+        }
     }
     lines.join("\n")
 }

@@ -113,9 +113,15 @@ impl Asking<'_, '_> {
         &self.provider.option
     }
 
-    /// `authorize of oauth2: ` and what follows.
-    fn said(&self, request: &str, what: impl std::fmt::Display) -> String {
-        format!("{} of `{}`: {what}", request, self.option().key)
+    /// ``Token endpoint of `oauth2`: `` and what follows.
+    fn said(&self, check: &str, what: impl std::fmt::Display) -> String {
+        let subject = match check {
+            "authorize" => "page",
+            "token" if self.option().kind == AuthType::OAuth1 => "first call",
+            "token" => "token endpoint",
+            _ => "API",
+        };
+        format!("{subject} of `{}`: {what}", self.option().key)
     }
 
     async fn send(&self, call: Call) -> Result<Reply, ProviderError> {
@@ -143,7 +149,7 @@ impl Asking<'_, '_> {
         match self.send(Call::new(Method::GET, url)).await {
             Ok(reply) => self.judge_page(&reply, is_plain),
             Err(ProviderError::Outbound(OutboundError::TooLarge(_))) => {
-                self.notes.ok("authorize", self.said("page", "it is shown"));
+                self.notes.ok("authorize", self.said("authorize", "it is shown"));
             }
             Err(error) => self.not_asked("authorize", &error),
         }
@@ -205,7 +211,7 @@ impl Asking<'_, '_> {
                 format!("it answers HTTP {status}, which says nothing: open it in a browser"),
             ),
         };
-        let message = self.said("page", what);
+        let message = self.said("authorize", what);
         self.notes.add(level, "authorize", message);
     }
 
@@ -262,9 +268,9 @@ impl Asking<'_, '_> {
         let now = self.provider.engine.now();
         let asked = self.provider.temporary_token(request, &self.callback, now).await;
         match asked {
-            Ok(_) => self
-                .notes
-                .ok("token", self.said("first call", "the provider accepts the client and the callback")),
+            Ok(_) => {
+                self.notes.ok("token", self.said("token", "the provider accepts the client and the callback"))
+            }
             Err(TokenError::Refused(refusal)) => self.judge_token(StatusCode::OK, Err(refusal)),
             Err(TokenError::Provider(error)) => self.not_asked("token", &error),
             Err(TokenError::NotOffered) => {}
@@ -314,7 +320,7 @@ impl Asking<'_, '_> {
                 format!("its answer is not that of a token endpoint ({what}): is the address right?"),
             ),
         };
-        let message = self.said("token endpoint", what);
+        let message = self.said("token", what);
         self.notes.add(level, "token", message);
     }
 
