@@ -54,6 +54,19 @@ fn every_file_is_a_connector() {
 }
 
 #[test]
+fn a_connector_read_on_demand_is_the_one_that_was_checked() {
+    let (checked, on_demand) = (builtin(), Catalog::on_demand());
+
+    assert!(on_demand.entries.values().all(|entry| entry.0.get().is_none()));
+    assert!(on_demand.keys().eq(checked.keys()));
+    for connector in checked.iter() {
+        let read = on_demand.get(&connector.key).expect("every key has its connector");
+        assert_eq!(format!("{read:?}"), format!("{connector:?}"));
+    }
+    assert!(on_demand.get("no-such-app").is_none());
+}
+
+#[test]
 fn every_logo_is_there_and_draws_only_shapes() {
     for connector in builtin().iter() {
         let picture = logo::svg(connector);

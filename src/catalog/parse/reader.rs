@@ -21,7 +21,9 @@ use crate::catalog::{
 /// One file: its name for errors, and where its keys are.
 pub(in crate::catalog) struct File {
     name: String,
-    lines: BTreeMap<String, usize>,
+    text: String,
+    /// Where each key begins. Lines are counted when one is asked for: of hundreds of files none is.
+    places: BTreeMap<String, usize>,
 }
 
 /// A value and the dotted key that leads to it.
@@ -42,27 +44,27 @@ pub(super) struct Table<'t> {
 impl File {
     /// Notes where each key of `root` stands in `text`.
     pub(super) fn new(name: &str, text: &str, root: &DeTable<'_>) -> Self {
-        let mut file = Self { name: name.to_owned(), lines: BTreeMap::new() };
-        file.note(text, "", root);
+        let mut file = Self { name: name.to_owned(), text: text.to_owned(), places: BTreeMap::new() };
+        file.note("", root);
         file
     }
 
-    fn note(&mut self, text: &str, prefix: &str, table: &DeTable<'_>) {
+    fn note(&mut self, prefix: &str, table: &DeTable<'_>) {
         for (name, value) in table {
             let key = join(prefix, name.get_ref());
-            self.lines.entry(key.clone()).or_insert(line_at(text, name.span().start));
-            self.note_value(text, &key, value);
+            self.note_value(&key, value);
+            self.places.entry(key).or_insert(name.span().start);
         }
     }
 
-    fn note_value(&mut self, text: &str, key: &str, value: &Spanned<DeValue<'_>>) {
+    fn note_value(&mut self, key: &str, value: &Spanned<DeValue<'_>>) {
         match value.get_ref() {
-            DeValue::Table(table) => self.note(text, key, table),
+            DeValue::Table(table) => self.note(key, table),
             DeValue::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
                     let key = format!("{key}[{index}]");
-                    self.lines.insert(key.clone(), line_at(text, item.span().start));
-                    self.note_value(text, &key, item);
+                    self.note_value(&key, item);
+                    self.places.insert(key, item.span().start);
                 }
             }
             _ => {}
@@ -73,8 +75,8 @@ impl File {
     fn line(&self, key: &str) -> Option<usize> {
         let mut key = key;
         loop {
-            if let Some(line) = self.lines.get(key) {
-                return Some(*line);
+            if let Some(place) = self.places.get(key) {
+                return Some(line_at(&self.text, *place));
             }
             key = &key[..key.rfind(['.', '['])?];
         }
@@ -92,7 +94,7 @@ impl File {
 
     /// Whether the file itself says something at `key`.
     pub(in crate::catalog) fn has(&self, key: &str) -> bool {
-        self.lines.contains_key(key)
+        self.places.contains_key(key)
     }
 }
 
