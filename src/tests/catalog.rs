@@ -156,3 +156,31 @@ async fn a_connector_nobody_checked_by_hand_is_called_beta_and_an_own_file_is_no
     assert_eq!(page.body.matches(">Sign-in only<").count(), 1);
     own.assert_says(">Sign-in only</span> Only tells who you are there.");
 }
+
+#[tokio::test]
+async fn hundreds_of_apps_are_found_by_their_famous_names_and_paged_without_a_gap() {
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/connectors")).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let keys: Vec<_> = names.filter_map(|name| name.strip_suffix(".toml").map(str::to_owned)).collect();
+    let app = TestApp::with(&with(&keys.iter().map(String::as_str).collect::<Vec<_>>())).await;
+    let mut browser = app.signed_in("c1").await;
+
+    let gmail = listed(&app, "gmail").await;
+    let office = listed(&app, "office").await;
+    let first = browser.get("/").await;
+    let (mut seen, mut page) = (cards(&first), first);
+    while let Some((_, rest)) = page.body.split_once("cursor=") {
+        page = browser.get(&format!("/?cursor={}", rest.split('"').next().unwrap())).await;
+        seen.extend(cards(&page));
+    }
+
+    assert_eq!(gmail[0], "gmail");
+    assert!(gmail.contains(&"google".to_owned()), "{gmail:?}");
+    for key in ["microsoft", "microsoft-excel", "outlook", "sharepoint-online"] {
+        assert!(office.contains(&key.to_owned()), "{office:?}");
+    }
+    let every = browser.api(Method::GET, "/integrations?limit=1000", &app.token("c1")).await.json();
+    let every: Vec<_> = every["items"].as_array().unwrap().iter().map(|item| item["key"].clone()).collect();
+    assert_eq!(seen, every);
+    assert!(seen.len() > 380, "{}", seen.len());
+}
