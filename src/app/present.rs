@@ -110,7 +110,7 @@ fn card(state: &AppState, shell: &Shell, item: &IntegrationSummary, revision: i6
         let card = Card {
             key: view.integration.key.clone(),
             name: view.name.clone(),
-            description: view.description().unwrap_or_default().to_owned(),
+            description: view.description().map(str::to_owned).unwrap_or_else(|| kind(view)),
             logo: logo(state, view),
             state: shown,
             badges: badges(view),
@@ -123,6 +123,12 @@ fn card(state: &AppState, shell: &Shell, item: &IntegrationSummary, revision: i6
         }
         Surface::Embed => html().into(),
     }
+}
+
+/// What kind of app it is, where nothing better is known.
+fn kind(view: &IntegrationView) -> String {
+    let main = view.connector.categories.first().filter(|category| *category != "other");
+    main.map(|category| text::category(category)).unwrap_or_default()
 }
 
 fn badges(view: &IntegrationView) -> Vec<Badge> {

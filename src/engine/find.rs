@@ -254,27 +254,24 @@ fn page(
     let categories = if is_whole { workspace.categories.clone() } else { categories(&searched) };
     let all = searched.len();
     let found = searched.into_iter().filter(|(_, (_, view))| fits(view, query));
-    let (first, rest): (Vec<_>, Vec<_>) =
+    let (mut found, rest): (Vec<_>, Vec<_>) =
         found.partition(|(_, (_, view))| query.connected_first && is_connected(view));
-    let total = first.len() + rest.len();
-    let start = query.cursor.as_deref().map_or(0, |cursor| match cursor.strip_prefix(IN_FIRST) {
-        Some(key) => behind(workspace, search.as_ref(), &first, key),
-        None => first.len() + behind(workspace, search.as_ref(), &rest, cursor),
+    let first = found.len();
+    found.extend(rest);
+    let cursor = query.cursor.as_deref().unwrap_or_default();
+    let start = start(workspace, search.as_ref(), found.split_at(first), cursor);
+    let items = found.iter().skip(start).take(query.limit).map(|(_, (_, view))| IntegrationSummary {
+        view: (*view).clone(),
+        connection: by_integration.get(&view.integration.id).map(|connection| (*connection).clone()),
     });
-    let shown = || first.iter().chain(&rest).skip(start).take(query.limit);
-    let items: Vec<_> = shown()
-        .map(|(_, (_, view))| IntegrationSummary {
-            view: (*view).clone(),
-            connection: by_integration.get(&view.integration.id).map(|connection| (*connection).clone()),
-        })
-        .collect();
+    let items: Vec<_> = items.collect();
     let end = start + items.len();
-    let mark = if end <= first.len() { IN_FIRST } else { "" };
-    let last = items.last().filter(|_| end < total);
+    let mark = if end <= first { IN_FIRST } else { "" };
+    let last = items.last().filter(|_| end < found.len());
     IntegrationPage {
         next: last.map(|item| format!("{mark}{}", item.view.integration.key)),
         items,
-        total,
+        total: found.len(),
         categories,
         connections: Vec::new(),
         all,
@@ -299,19 +296,23 @@ fn counting(connections: &[ConnectionView]) -> BTreeMap<IntegrationId, &Connecti
     by_integration
 }
 
-/// Where a list goes on behind the integration with this key, also when it is in it no more: hidden
-/// since, or connected. A key nobody knows begins.
-fn behind(
+/// Where a list goes on behind the integration of this cursor, also when it is in it no more: hidden
+/// since, or connected. What names no integration begins.
+fn start(
     workspace: &WorkspaceView,
     search: Option<&Search>,
-    found: &[(Rank, Placed<'_>)],
+    (first, rest): (&[(Rank, Placed<'_>)], &[(Rank, Placed<'_>)]),
     cursor: &str,
 ) -> usize {
-    let left = workspace.integrations.iter().position(|view| view.integration.key == cursor);
+    let key = cursor.strip_prefix(IN_FIRST).unwrap_or(cursor);
+    let left = workspace.integrations.iter().position(|view| view.integration.key == key);
     let Some(left) = left else { return 0 };
     let names = &workspace.integrations[left].names;
     let rank = search.map_or(Rank::Whole, |search| search.rank(names).unwrap_or(Rank::Slip));
-    found.partition_point(|(other, (place, _))| (Reverse(*other), *place) <= (Reverse(rank), left))
+    let behind = |part: &[(Rank, Placed<'_>)]| {
+        part.partition_point(|(other, (place, _))| (Reverse(*other), *place) <= (Reverse(rank), left))
+    };
+    if key == cursor { first.len() + behind(rest) } else { behind(first) }
 }
 
 fn is_broken(connection: &Connection) -> bool {

@@ -130,12 +130,14 @@ async fn the_next_page_goes_on_behind_an_app_that_was_connected_meanwhile() {
     let next = browser.get("/?cursor=app-48").await;
     let again = browser.get("/").await;
     let behind_connected = browser.get("/?cursor=~app-48").await;
+    let nowhere = browser.get("/?cursor=no-such-app").await;
 
     first.assert_says("href=\"/?cursor=app-48\"");
     assert_eq!(cards(&first).len(), 48);
     assert_eq!(cards(&next), (49..=60).map(|number| format!("app-{number}")).collect::<Vec<_>>());
     assert_eq!(cards(&again)[..2], ["app-48", "app-01"]);
     assert_eq!(cards(&behind_connected)[0], "app-01");
+    assert_eq!(cards(&nowhere), cards(&again));
 }
 
 #[tokio::test]

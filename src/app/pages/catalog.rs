@@ -14,7 +14,7 @@ const HOLE: &str = "\u{f8ff}";
 const GRID: &str = "<ul class=\"grid\">\u{f8ff}</ul>";
 const NAV: &str = "<nav>\u{f8ff}</nav>";
 /// Categories with a chip of their own, where there are more.
-const CHIPS: usize = 7;
+const CHIPS: usize = 6;
 
 /// The whole page.
 pub fn catalog(shell: &Shell, view: &CatalogView) -> String {
@@ -116,7 +116,7 @@ fn chips_view(shell: &Shell, view: &Chips) -> AnyView {
     let shown = if view.categories.len() > CHIPS + 1 { CHIPS } else { CHIPS + 1 };
     let (first, mut rest): (Vec<_>, Vec<_>) =
         view.categories.iter().enumerate().partition(|(place, one)| *place < shown || one.key == chosen);
-    rest.sort_by(|(_, one), (_, other)| one.name.cmp(&other.name));
+    rest.sort_by_cached_key(|(_, one)| one.name.to_lowercase());
     let first: Vec<_> = first.into_iter().map(|(_, one)| chip(&one.key, &one.name, one.count)).collect();
     let more = (!rest.is_empty()).then(|| {
         let rest: Vec<_> = rest.into_iter().map(|(_, one)| chip(&one.key, &one.name, one.count)).collect();
