@@ -102,13 +102,13 @@ impl std::error::Error for ConnectorError {}
 /// # Errors
 /// The first thing that is wrong.
 pub fn connector(key: &str, file: &str, text: &str) -> Result<Connector, ConnectorError> {
-    checked(key, file, text).map_err(|mut faults| faults.swap_remove(0))
+    read(key, file, text, lint::faults).map_err(|mut faults| faults.swap_remove(0))
 }
 
 /// Everything that is wrong with a file, in its own order as far as it can be told: what a key means with
 /// others is looked at when each one alone is good. Empty for a good file.
 pub fn faults(key: &str, file: &str, text: &str) -> Vec<ConnectorError> {
-    checked(key, file, text).err().unwrap_or_default()
+    read(key, file, text, lint::faults).err().unwrap_or_default()
 }
 
 /// The line of a dotted key in a TOML text, or of the nearest table around it.
@@ -132,8 +132,22 @@ pub fn text_of(definition: &serde_json::Map<String, Value>) -> Result<String, &'
     Ok(text)
 }
 
-/// The connector, or at least one fault.
-fn checked(key: &str, file: &str, text: &str) -> Result<Connector, Vec<ConnectorError>> {
+/// The same as [`connector`] for a file that was checked before, so that only its keys are read: what they
+/// mean together takes most of the time.
+///
+/// # Errors
+/// The first thing that cannot be read.
+pub(super) fn checked_before(key: &str, file: &str, text: &str) -> Result<Connector, ConnectorError> {
+    read(key, file, text, |_, _| Vec::new()).map_err(|mut faults| faults.swap_remove(0))
+}
+
+/// The connector, or at least one fault. `check` says what its keys mean together.
+fn read(
+    key: &str,
+    file: &str,
+    text: &str,
+    check: impl FnOnce(&Connector, &File) -> Vec<ConnectorError>,
+) -> Result<Connector, Vec<ConnectorError>> {
     let refuse = |line, reason: &str| {
         let (file, key, reason) = (file.to_owned(), String::new(), reason.to_owned());
         vec![ConnectorError { file, line, key, reason }]
@@ -148,7 +162,7 @@ fn checked(key: &str, file: &str, text: &str) -> Result<Connector, Vec<Connector
     let file = File::new(file, text, root.get_ref());
     let mut connector = whole(key, &file, root.get_ref())?;
     lint::complete(&mut connector, &file).map_err(|fault| vec![fault])?;
-    let faults = lint::faults(&connector, &file);
+    let faults = check(&connector, &file);
     if faults.is_empty() { Ok(connector) } else { Err(faults) }
 }
 

@@ -44,8 +44,8 @@ pub(super) enum Verb {
 impl Verb {
     pub(super) fn obey(self, file: Option<&Path>, environment: &Environment) -> Result<ExitCode, StartError> {
         match self {
-            Self::List(wanted) => list::list(&Catalog::builtin()?, &wanted),
-            Self::Show(asked) => show::show(&Catalog::builtin()?, &asked, file, environment)?,
+            Self::List(wanted) => list::list(&Catalog::on_demand(), &wanted),
+            Self::Show(asked) => show::show(&Catalog::on_demand(), &asked, file, environment)?,
             Self::Check { files } => return check(&files),
             Self::Schema => say(&mut std::io::stdout(), schema::document().trim_end()),
         }

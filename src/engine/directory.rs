@@ -10,13 +10,14 @@ use std::{
     time::Duration,
 };
 
-use super::{Engine, EngineError, YourApp};
+use super::{CategoryCount, Engine, EngineError, YourApp, find::count_categories};
 use crate::{
     catalog::{
         self,
-        connector::{AuthOption, Connector},
+        connector::{AuthOption, Connector, Status},
         logo::{self, Logo},
         parameters,
+        search::Names,
     },
     model::{
         Integration, IntegrationId, IntegrationSettings, Parameters, Secret, Timestamp, Workspace,
@@ -53,6 +54,8 @@ pub struct WorkspaceView {
     pub keys: Keys,
     /// Its integrations in the order of the page, featured ones and then by name; hidden ones too.
     pub integrations: Vec<Arc<IntegrationView>>,
+    /// Categories of those that are offered, with counts.
+    pub categories: Arc<[CategoryCount]>,
     /// The product's own API, where it is connected.
     pub your_app: Option<Arc<YourApp>>,
 }
@@ -65,6 +68,8 @@ pub struct IntegrationView {
     pub connector: Arc<Connector>,
     /// What customers read.
     pub name: String,
+    /// What it is found by.
+    pub names: Names,
     /// Sorts first.
     pub featured: bool,
     /// The auth options that can be used now.
@@ -136,6 +141,27 @@ impl IntegrationView {
             Some(key) => options.find(|option| option.key == key),
             None => self.usable().find(|option| self.offers(option)).or_else(|| options.next()),
         }
+    }
+
+    /// Whether customers are offered it at all.
+    pub fn is_offered(&self) -> bool {
+        !self.integration.hidden && !self.is_closed()
+    }
+
+    /// Whether the vendor's doors are believed shut.
+    pub fn is_closed(&self) -> bool {
+        self.connector.status == Status::Closed
+    }
+
+    /// Whether nobody checked the connector by hand yet. A file of the workspace's own is its own affair.
+    pub fn is_beta(&self) -> bool {
+        self.integration.connector_source.is_none() && self.connector.status == Status::Listed
+    }
+
+    /// Whether it only says who somebody is: the connector knows no API to call.
+    pub fn is_sign_in_only(&self) -> bool {
+        let has_base = |option| self.connector.api_for(option).is_some_and(|api| api.base.is_some());
+        !self.connector.auth.iter().any(has_base)
     }
 
     /// Whether it has a client secret of its own.
@@ -285,7 +311,8 @@ impl Engine {
             (Reverse(view.featured), view.name.to_lowercase(), view.integration.key.clone())
         });
         let your_app = self.your_app_view(&workspace, entry.sealed_your_app.as_deref());
-        Ok(Arc::new(WorkspaceView { workspace, origins, keys, integrations, your_app }))
+        let categories = count_categories(integrations.iter().filter(|view| view.is_offered()));
+        Ok(Arc::new(WorkspaceView { workspace, origins, keys, integrations, categories, your_app }))
     }
 
     fn keys(&self, workspace: WorkspaceId, stored: &[StoredKey]) -> Result<Keys, EngineError> {
@@ -347,8 +374,10 @@ impl Engine {
             .collect();
         let missing_client =
             options.is_empty() || connector.auth.iter().any(|option| given.lacks_client(option));
+        let name = settings.name.clone().unwrap_or_else(|| connector.name.clone());
         IntegrationView {
-            name: settings.name.clone().unwrap_or_else(|| connector.name.clone()),
+            names: names(&name, &integration.key, &connector),
+            name,
             featured: settings.featured.unwrap_or(connector.featured),
             missing_client,
             options,
@@ -359,6 +388,14 @@ impl Engine {
             integration,
         }
     }
+}
+
+/// What an integration is found by: its name here, what the app is called elsewhere, what it belongs to.
+fn names(name: &str, key: &str, connector: &Connector) -> Names {
+    let aliases = connector.aliases.iter().map(String::as_str);
+    let others = [connector.name.as_str(), connector.key.as_str()].into_iter().chain(aliases);
+    let about = connector.family.iter().chain(&connector.categories).map(String::as_str);
+    Names::new([name, key], others, about)
 }
 
 impl Engine {

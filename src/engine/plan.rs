@@ -90,11 +90,11 @@ impl Engine {
         self.catalog().get(&desired.connector).cloned().ok_or_else(|| {
             let begins =
                 |key: &str| key.starts_with(desired.connector.get(..3).unwrap_or(&desired.connector));
-            let near = self.catalog().iter().find(|connector| begins(&connector.key));
+            let near = self.catalog().keys().find(|key| begins(key));
             ConfigureError::UnknownConnector {
                 integration: desired.key.clone(),
                 connector: desired.connector.clone(),
-                hint: near.map(|near| format!(" (did you mean `{}`?)", near.key)).unwrap_or_default(),
+                hint: near.map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default(),
             }
         })
     }

@@ -65,9 +65,6 @@ pub enum StartError {
     /// The encryption keys.
     #[error("HITCHPOST_ENCRYPTION_KEYS or the key file beside the database: {0}")]
     Vault(#[from] VaultError),
-    /// A connector of the catalog.
-    #[error("{0}")]
-    Catalog(#[from] crate::catalog::parse::ConnectorError),
     /// The log.
     #[error(transparent)]
     Log(#[from] crate::telemetry::BadFilter),
@@ -139,7 +136,7 @@ pub async fn engine(
         outbound,
         clock: around.clock,
         entropy: around.entropy,
-        catalog: Arc::new(Catalog::builtin()?),
+        catalog: Arc::new(Catalog::on_demand()),
     };
     Ok(Engine::new(ports, addresses, config.limits.engine.clone()))
 }

@@ -10,6 +10,7 @@ mod app;
 mod attacks;
 mod audit;
 mod canary;
+mod catalog;
 mod choose;
 mod command_line;
 mod confirm;

@@ -21,7 +21,9 @@ use crate::catalog::{
 /// One file: its name for errors, and where its keys are.
 pub(in crate::catalog) struct File {
     name: String,
-    lines: BTreeMap<String, usize>,
+    text: String,
+    /// Where each key begins. Lines are counted when one is asked for: of hundreds of files none is.
+    places: BTreeMap<String, usize>,
     /// What was refused so far, in the order of reading.
     faults: RefCell<Vec<ConnectorError>>,
     /// The keys that each kind of table was asked for; places in lists left out of its name.
@@ -49,12 +51,13 @@ impl File {
     pub(super) fn new(name: &str, text: &str, root: &DeTable<'_>) -> Self {
         let mut file = Self {
             name: name.to_owned(),
-            lines: BTreeMap::new(),
+            text: text.to_owned(),
+            places: BTreeMap::new(),
             faults: RefCell::default(),
             #[cfg(test)]
             asked: RefCell::default(),
         };
-        file.note(text, "", root);
+        file.note("", root);
         file
     }
 
@@ -77,22 +80,22 @@ impl File {
         self.asked.borrow().clone()
     }
 
-    fn note(&mut self, text: &str, prefix: &str, table: &DeTable<'_>) {
+    fn note(&mut self, prefix: &str, table: &DeTable<'_>) {
         for (name, value) in table {
             let key = join(prefix, name.get_ref());
-            self.lines.entry(key.clone()).or_insert(line_at(text, name.span().start));
-            self.note_value(text, &key, value);
+            self.note_value(&key, value);
+            self.places.entry(key).or_insert(name.span().start);
         }
     }
 
-    fn note_value(&mut self, text: &str, key: &str, value: &Spanned<DeValue<'_>>) {
+    fn note_value(&mut self, key: &str, value: &Spanned<DeValue<'_>>) {
         match value.get_ref() {
-            DeValue::Table(table) => self.note(text, key, table),
+            DeValue::Table(table) => self.note(key, table),
             DeValue::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
                     let key = format!("{key}[{index}]");
-                    self.lines.insert(key.clone(), line_at(text, item.span().start));
-                    self.note_value(text, &key, item);
+                    self.note_value(&key, item);
+                    self.places.insert(key, item.span().start);
                 }
             }
             _ => {}
@@ -103,8 +106,8 @@ impl File {
     pub(super) fn line(&self, key: &str) -> Option<usize> {
         let mut key = key;
         loop {
-            if let Some(line) = self.lines.get(key) {
-                return Some(*line);
+            if let Some(place) = self.places.get(key) {
+                return Some(line_at(&self.text, *place));
             }
             key = &key[..key.rfind(['.', '['])?];
         }
@@ -122,7 +125,7 @@ impl File {
 
     /// Whether the file itself says something at `key`.
     pub(in crate::catalog) fn has(&self, key: &str) -> bool {
-        self.lines.contains_key(key)
+        self.places.contains_key(key)
     }
 }
 
@@ -365,8 +368,8 @@ impl<'t> Table<'t> {
         let asked = self.asked.borrow();
         #[cfg(test)]
         self.file.asked.borrow_mut().entry(kind_of(&self.key)).or_default().extend(asked.iter());
-        let known = asked.join(", ");
         for (name, _) in self.entries.iter().filter(|(name, _)| !asked.contains(name)) {
+            let known = asked.join(", ");
             self.file
                 .note_fault(self.refuse(name, format!("is not a key of the format; here it has {known}")));
         }

@@ -13,7 +13,7 @@ use crate::catalog::{
     Catalog, Connector,
     connector::Status,
     parse::{CATEGORIES, type_name},
-    search,
+    search::{Names, Search},
 };
 
 /// Statuses as files have them.
@@ -58,12 +58,17 @@ impl Wanted {
         fits(&self.category, &|word| connector.categories.iter().any(|category| category == word))
             && fits(&self.status, &|word| status(connector) == word)
             && fits(&self.kind, &|word| types(connector).contains(&word))
-            && search::matches(&self.search, &connector.name, &connector.key, &connector.aliases)
     }
 }
 
 pub(super) fn list(catalog: &Catalog, wanted: &Wanted) {
-    let found: Vec<_> = catalog.iter().filter(|connector| wanted.admits(connector)).collect();
+    let mut found: Vec<_> = catalog.iter().filter(|connector| wanted.admits(connector)).collect();
+    if let Some(search) = Search::new(&wanted.search) {
+        let names: Vec<_> = found.iter().map(|connector| names(connector)).collect();
+        let all: Vec<_> = (0..found.len()).collect();
+        found =
+            search.among(&all, |place| &names[place]).into_iter().map(|(_, place)| found[place]).collect();
+    }
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for option in found.iter().flat_map(|connector| &connector.auth) {
         *counts.entry(type_name(option.kind)).or_default() += 1;
@@ -87,6 +92,13 @@ pub(super) fn list(catalog: &Catalog, wanted: &Wanted) {
     // The table's own line of heads is empty here.
     lines.extend(table(["", ""], &TYPES.iter().filter_map(of_type).collect::<Vec<_>>()).into_iter().skip(1));
     say(&mut out, &lines.join("\n"));
+}
+
+/// What somebody may type for it.
+fn names(connector: &Connector) -> Names {
+    let about = connector.family.iter().chain(&connector.categories).map(String::as_str);
+    let own = [connector.name.as_str(), connector.key.as_str()];
+    Names::new(own, connector.aliases.iter().map(String::as_str), about)
 }
 
 fn row(connector: &Connector) -> [String; 5] {
