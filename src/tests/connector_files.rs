@@ -67,7 +67,7 @@ fn the_list_is_narrowed_by_what_somebody_looks_for() {
     assert!(!keys(&["--category", "crm"]).contains(&"stripe".to_owned()));
     assert!(keys(&["--type", "oauth1"]).contains(&"trello".to_owned()));
     assert!(!keys(&["--type", "oauth1"]).contains(&"hubspot".to_owned()));
-    assert!(keys(&["--status", "reviewed", "--type", "jwt", "--search", "sales"]) == ["salesforce"]);
+    assert!(keys(&["--status", "reviewed", "--type", "jwt", "--search", "salesforce"]) == ["salesforce"]);
     assert_eq!(folder.run(&["connector", "list", "--status", "good"]).status.code(), Some(2));
 }
 

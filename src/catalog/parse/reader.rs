@@ -365,8 +365,8 @@ impl<'t> Table<'t> {
         let asked = self.asked.borrow();
         #[cfg(test)]
         self.file.asked.borrow_mut().entry(kind_of(&self.key)).or_default().extend(asked.iter());
-        let known = asked.join(", ");
         for (name, _) in self.entries.iter().filter(|(name, _)| !asked.contains(name)) {
+            let known = asked.join(", ");
             self.file
                 .note_fault(self.refuse(name, format!("is not a key of the format; here it has {known}")));
         }
