@@ -50,6 +50,16 @@ pub fn added(before: Reaching<'_>, after: Reaching<'_>) -> Vec<String> {
     found
 }
 
+/// All hosts that a connector's secrets may go to, as a file writes them.
+pub fn all(connector: &Connector) -> Vec<String> {
+    let apis = connector.auth.iter().map(|option| api_of(connector, option));
+    let hosts = apis.flat_map(|api| {
+        let open = api.open_hosts.then(|| ANY.to_owned());
+        api.hosts.iter().map(ToString::to_string).chain(open).collect::<Vec<_>>()
+    });
+    hosts.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+}
+
 /// Whether two open options have the same addresses, with the same values in their hosts.
 fn leads_as(before: Reaching<'_>, had: &AuthOption, after: Reaching<'_>, has: &AuthOption) -> bool {
     let of = |reaching: Reaching<'_>, option: &AuthOption| {

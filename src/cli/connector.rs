@@ -95,7 +95,10 @@ fn found(catalog: &Catalog, named: &str) -> Result<std::sync::Arc<Connector>, St
     if named.ends_with(".toml") {
         let path = Path::new(named.strip_prefix("file:").unwrap_or(named));
         let (key, text) = read(path)?;
-        return Ok(parse::connector(&key, &path.display().to_string(), &text)?.into());
+        return parse::connector(&key, &path.display().to_string(), &text).map(Into::into).map_err(|fault| {
+            let line = fault.line.map(|line| format!(":{line}")).unwrap_or_default();
+            refused(&format!("{}{line}", fault.file), format!("{}: {}", fault.key, fault.reason))
+        });
     }
     catalog.get(named).cloned().ok_or_else(|| {
         let beginning = named.get(..3).unwrap_or(named);

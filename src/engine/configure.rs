@@ -196,11 +196,14 @@ impl Engine {
         check_unique("workspace", desired.iter().map(|workspace| workspace.key.as_str()))?;
         check_clients(&desired)?;
         self.check_other_clients(&desired).await?;
+        // As it is now: what another process made of it counts, too.
+        self.forget_directory();
         let known = self.workspaces().await?;
         let mut plan = ApplyPlan::default();
         for mut workspace in desired {
             let webhooks = std::mem::take(&mut workspace.webhooks);
-            let before = known.iter().find(|view| view.workspace.key == workspace.key);
+            let id = workspace.id.unwrap_or_else(|| WorkspaceId::of(&workspace.key));
+            let before = known.iter().find(|view| view.workspace.id == id);
             let mut planned = self.plan_workspace(workspace, before)?;
             for integration in planned.integrations.iter_mut().filter(|one| moving.contains(&one.key)) {
                 integration.new_hosts.clear();

@@ -55,10 +55,14 @@ impl Engine {
         let parameters = parameters::check(&connector, &settings.connector_parameters, Source::Integration);
         let parameters = parameters
             .map_err(|errors| ConfigureError::Parameter { integration: desired.key.clone(), errors })?;
-        let new_hosts = before.map_or_else(Vec::new, |view| {
-            let had = Reaching { connector: &view.connector, parameters: &view.parameters };
-            reach::added(had, Reaching { connector: &connector, parameters: &parameters })
-        });
+        let new_hosts = match before {
+            Some(view) => {
+                let had = Reaching { connector: &view.connector, parameters: &view.parameters };
+                reach::added(had, Reaching { connector: &connector, parameters: &parameters })
+            }
+            // One that is new has no connections; one whose connector cannot be read any more may have.
+            None => reach::all(&connector),
+        };
         let sealed_parameters = parameters
             .secret_bytes()
             .map(|bytes| self.vault().seal(integration_parameters_place(workspace, &row), &bytes).0);

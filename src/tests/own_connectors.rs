@@ -234,6 +234,9 @@ async fn connections_keep_their_connectors_hosts_until_somebody_says_otherwise()
         assert!(said.contains("--allow-new-hosts tickets"), "{said}");
         assert_eq!(called().await, "tickets.example", "nothing was changed");
     }
+    // One that is not what it was is not better for being put aside in between.
+    applied(&app, WORKSPACE, &[], &[]).await.unwrap();
+    applied(&app, &config, &[("tickets.toml", &evil)], &[]).await.unwrap_err();
     let renamed = mine.replace("\"Tickets\"", "\"Ticket desk\"");
     applied(&app, &config, &[("tickets.toml", &renamed)], &[]).await.unwrap();
     applied(&app, &config, &[("tickets.toml", &more)], &["tickets"]).await.unwrap();
