@@ -172,7 +172,7 @@ impl Asking<'_, '_> {
     fn judge_page(&mut self, reply: &Reply, is_plain: bool) {
         let status = reply.status;
         let location = reply.headers.get(header::LOCATION).and_then(|to| to.to_str().ok());
-        let error = location.and_then(|to| error_in(to));
+        let error = location.and_then(error_in);
         let body = String::from_utf8_lossy(&reply.body).to_ascii_lowercase();
         let blames_callback = ["redirect_uri", "redirect uri", "redirect url", "callback url"];
         let register = format!("register the callback {}", self.callback);
