@@ -181,7 +181,7 @@ fn as_text(found: &[Finding]) -> String {
             lines.push(subject.clone());
             about = Some(subject);
         }
-        let level = format!("{}", word(finding.level));
+        let level = word(finding.level);
         lines.push(format!("  {level:<8} {:<14} {}", finding.check, finding.message));
     }
     let count = |level| found.iter().filter(|finding| finding.level == level).count();
