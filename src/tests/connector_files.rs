@@ -62,12 +62,13 @@ fn the_list_is_narrowed_by_what_somebody_looks_for() {
             .collect()
     };
 
-    assert_eq!(keys(&["--search", "hubsp"]), ["hubspot"]);
+    let hubspot = keys(&["--search", "hubsp"]);
+    assert!(hubspot[0] == "hubspot" && hubspot.iter().all(|key| key.contains("hubspot")), "{hubspot:?}");
     assert!(keys(&["--category", "crm"]).contains(&"salesforce".to_owned()));
     assert!(!keys(&["--category", "crm"]).contains(&"stripe".to_owned()));
     assert!(keys(&["--type", "oauth1"]).contains(&"trello".to_owned()));
     assert!(!keys(&["--type", "oauth1"]).contains(&"hubspot".to_owned()));
-    assert!(keys(&["--status", "reviewed", "--type", "jwt", "--search", "salesforce"]) == ["salesforce"]);
+    assert_eq!(keys(&["--status", "reviewed", "--type", "jwt", "--search", "salesforce"]), ["salesforce"]);
     assert_eq!(folder.run(&["connector", "list", "--status", "good"]).status.code(), Some(2));
 }
 
