@@ -1,6 +1,9 @@
 //! The command line.
 
+mod connector;
+mod doctor;
 mod keys;
+mod table;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -66,6 +69,12 @@ enum Command {
     Apply {
         /// The file
         file: PathBuf,
+        /// Key of an integration whose connections may send their credentials to hosts that its connector did
+        /// not name when they were made; can be repeated
+        ///
+        /// Without it, a file that would do that is refused.
+        #[arg(long, value_name = "INTEGRATION")]
+        allow_new_hosts: Vec<String>,
     },
     /// Print the OpenAPI document of the API, and nothing else
     Openapi,
@@ -87,6 +96,16 @@ enum Command {
     /// What belongs to one workspace
     #[command(subcommand)]
     Workspace(keys::Workspace),
+    /// Look whether a configuration can work, by asking the real providers; exit code 1 when it cannot
+    ///
+    /// For each integration: are client and parameters set, is the callback address the one to register, are
+    /// the scopes known, do the provider's page and endpoints answer, and do they know the client. A token
+    /// endpoint is asked with a code that cannot be right. Nothing is changed, here or there; client secrets go
+    /// to the hosts of the connector only.
+    Doctor(doctor::Asked),
+    /// The apps that Hitchpost knows, and files of your own
+    #[command(subcommand)]
+    Connector(connector::Verb),
 }
 
 /// Runs the command that was given. Errors are one sentence on standard error.
@@ -94,7 +113,7 @@ pub async fn run() -> ExitCode {
     let cli = Cli::parse();
     let environment = Environment::read();
     match obey(cli, &environment).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             say(&mut std::io::stderr(), &format!("hitchpost: {error}"));
             ExitCode::from(USAGE)
@@ -102,7 +121,7 @@ pub async fn run() -> ExitCode {
     }
 }
 
-async fn obey(cli: Cli, environment: &Environment) -> Result<(), StartError> {
+async fn obey(cli: Cli, environment: &Environment) -> Result<ExitCode, StartError> {
     let json = match environment.get("HITCHPOST_LOG_FORMAT") {
         None | Some("text") => false,
         Some("json") => true,
@@ -113,22 +132,24 @@ async fn obey(cli: Cli, environment: &Environment) -> Result<(), StartError> {
     telemetry::start(environment.get("HITCHPOST_LOG"), json)?;
     telemetry::guard_crashes();
     match cli.command {
-        None | Some(Command::Serve) => serve(cli.config, environment).await,
-        Some(Command::Apply { file }) => apply(file, environment).await,
-        Some(Command::Openapi) => {
-            say(&mut std::io::stdout(), openapi::document().trim_end());
-            Ok(())
-        }
+        None | Some(Command::Serve) => serve(cli.config, environment).await?,
+        Some(Command::Apply { file, allow_new_hosts }) => apply(file, &allow_new_hosts, environment).await?,
+        Some(Command::Openapi) => say(&mut std::io::stdout(), openapi::document().trim_end()),
         Some(Command::Token { workspace, customer, admin, expires }) => {
-            token(cli.config, environment, &workspace, customer.as_deref(), admin, expires).await
+            token(cli.config, environment, &workspace, customer.as_deref(), admin, expires).await?;
         }
         Some(Command::Workspace(keys::Workspace::Keys(verb))) => {
             let engine = opened(cli.config, environment).await?;
             let done = verb.obey(&engine).await;
             engine.close().await;
-            done
+            done?;
         }
+        Some(Command::Doctor(asked)) => {
+            return doctor::doctor(&asked, cli.config.as_deref(), environment).await;
+        }
+        Some(Command::Connector(verb)) => return verb.obey(cli.config.as_deref(), environment),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn serve(file: Option<PathBuf>, environment: &Environment) -> Result<(), StartError> {
@@ -151,12 +172,12 @@ async fn serve(file: Option<PathBuf>, environment: &Environment) -> Result<(), S
     server.run(server::asked_to_end()).await
 }
 
-async fn apply(file: PathBuf, environment: &Environment) -> Result<(), StartError> {
+async fn apply(file: PathBuf, moving: &[String], environment: &Environment) -> Result<(), StartError> {
     let config = Config::load(Some(&file), environment)?;
     let addresses = addresses(&config);
     let engine = server::engine(&config.server, environment, addresses, Surroundings::default()).await?;
     let report = engine
-        .configure(config.workspaces)
+        .configure_moving(config.workspaces, moving)
         .await
         .map_err(|error| StartError::Configure { file: format!("{}: ", file.display()), error })?;
     let mut out = std::io::stdout();

@@ -1,13 +1,14 @@
 import { test, expect } from "../support/test.ts";
+import { APPS } from "../support/server.ts";
 import { answer, card, connectByPopup, finish, goOn, openApp, popupOf, row, seeConnected, signIn } from "../support/flows.ts";
 
 test.describe("the catalog", () => {
   test("it shows all apps and nothing connected", async ({ page, server }) => {
     await signIn(page, server.customer());
 
-    await expect(page.locator("#results .grid > li")).toHaveCount(27);
+    await expect(page.locator("#results .grid > li")).toHaveCount(APPS.length);
     await expect(page.getByRole("heading", { name: "Connected", exact: true })).toHaveCount(0);
-    await expect(page.locator("#count")).toHaveText("27 apps");
+    await expect(page.locator("#count")).toHaveText(`${APPS.length} apps`);
   });
 
   test("the token leaves the address at the first step", async ({ page, server }) => {
@@ -37,6 +38,36 @@ test.describe("the catalog", () => {
     expect(asked.length).toBeLessThan(word.length);
   });
 
+  test("a slip of the finger is forgiven while typing", async ({ page, server }) => {
+    await signIn(page, server.customer());
+
+    await page.getByRole("searchbox").pressSequentially("hubspto", { delay: 60 });
+
+    await expect(page.locator("#count")).toHaveText("1 app for “hubspto”");
+    await expect(card(page, "HubSpot")).toBeVisible();
+    await expect(page.getByRole("navigation", { name: "Categories" }).getByRole("link", { name: "All 1" })).toBeVisible();
+  });
+
+  test("categories without a chip stand below More, by mouse and by keyboard", async ({ page, server }) => {
+    await signIn(page, server.customer());
+    const chips = page.getByRole("navigation", { name: "Categories" });
+    await expect(chips.locator("> ul > li")).toHaveCount(7);
+    const hidden = chips.locator("details li").first();
+    await expect(hidden).toBeHidden();
+
+    await chips.getByText("More").click();
+    await expect(hidden).toBeVisible();
+    await page.keyboard.press("Escape");
+    await expect(hidden).toBeHidden();
+    await page.keyboard.press("Enter");
+    await expect(hidden).toBeVisible();
+    const name = await hidden.getByRole("link").textContent();
+    await hidden.getByRole("link").click();
+
+    // The chosen one has a chip like the others.
+    await expect(chips.locator("> ul [aria-current]")).toHaveText(name ?? "");
+  });
+
   test("a search without a result says what was searched and clears", async ({ page, server }) => {
     await signIn(page, server.customer());
 
@@ -44,7 +75,7 @@ test.describe("the catalog", () => {
     await expect(page.getByText("No apps match “no such <app>”.")).toBeVisible();
     await page.getByRole("link", { name: "Clear search" }).click();
 
-    await expect(page.locator("#results .grid > li")).toHaveCount(27);
+    await expect(page.locator("#results .grid > li")).toHaveCount(APPS.length);
   });
 
   test("a category chip shows its apps and says how many", async ({ page, server }) => {

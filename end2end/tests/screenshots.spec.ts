@@ -54,6 +54,38 @@ for (const viewport of SIZES) {
           await server.stop();
         }
       });
+
+      // These go to test-results: they are there to be looked at.
+      test("the catalog of all apps: its categories, a search, nothing found", async ({ page }, info) => {
+        const picture = async (name: string, fullPage = false) => {
+          await page.waitForLoadState("networkidle");
+          const path = info.outputPath(`${name}.png`);
+          await page.screenshot({ path, fullPage, animations: "disabled" });
+        };
+        const server = await Server.start({ demo: true });
+        try {
+          await page.goto(server.demoLink());
+          await picture("all");
+          await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+          await picture("all-end");
+          await page.evaluate(() => scrollTo(0, 0));
+          await page.locator("#chips summary").click();
+          await picture("more-categories");
+          await page.locator("#chips summary").click();
+          await page.locator("#chips > ul").getByRole("link", { name: /^Marketing/ }).click();
+          await picture("category");
+
+          await page.goto(server.url);
+          await page.getByRole("searchbox").fill("mailchmip");
+          await expect(page.locator("#count")).toHaveText("1 app for “mailchmip”");
+          await picture("slip");
+          await page.getByRole("searchbox").fill("no such app");
+          await expect(page.getByText("No apps match “no such app”.")).toBeVisible();
+          await picture("nothing");
+        } finally {
+          await server.stop();
+        }
+      });
     });
   }
 }

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     engine::{
-        EngineError, IntegrationChange, IntegrationQuery, IntegrationView, NewIntegration, ParametersGiven,
+        EngineError, IntegrationChange, IntegrationQuery, IntegrationView, NewConnector, NewIntegration,
+        ParametersGiven,
     },
     http::{AppState, Refusal},
     model::{Access, Secret},
@@ -62,10 +63,19 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
     let connector = body.text("connectorId")?.flatten().or(body.text("connectorKey")?.flatten());
+    let own = body.object("connector")?.flatten();
     let missing = || EngineError::invalid("connectorId", "Which connector of the catalog, by its key.");
+    let connector = match (own, connector) {
+        (Some(own), None) => NewConnector::Own(own),
+        (Some(_), Some(_)) => {
+            let message = "Send a connector of your own, or the key of one of the catalog.";
+            return Err(EngineError::invalid("connector", message).into());
+        }
+        (None, of) => NewConnector::Of(of.ok_or_else(missing)?),
+    };
     let new = NewIntegration {
         key: body.text("key")?.flatten(),
-        connector: connector.ok_or_else(missing)?,
+        connector,
         change: change_of(&body, &Value::Null, false)?,
     };
     let made = state.engine.create_integration(&access, new).await;

@@ -2,7 +2,7 @@
 
 mod shell;
 
-use std::sync::Arc;
+use std::{cmp::Reverse, sync::Arc};
 
 use serde_json::Value;
 
@@ -11,9 +11,9 @@ pub use shell::{bare_shell, framed, shell};
 use super::{
     pages, text,
     view::{
-        AppHead, AppView, AskView, Card, CardState, CatalogView, Category, ChooseItem, ChooseView, Close,
-        ConnectForm, ConnectionRow, FieldKind, FieldOption, FieldView, FormAction, Notice, OptionChoice,
-        ReconnectOffer, ResultView, RowState, Shell,
+        AppHead, AppView, AskView, Badge, Card, CardState, CatalogView, Category, Chips, ChooseItem,
+        ChooseView, Close, ConnectForm, ConnectionRow, FieldKind, FieldOption, FieldView, FormAction, Notice,
+        OptionChoice, ReconnectOffer, ResultView, RowState, Shell,
     },
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
         Ask, Choosing, IntegrationPage, IntegrationQuery, IntegrationSummary, IntegrationView, Opened,
         Outcome, WorkspaceView, leaves,
     },
-    http::AppState,
+    http::{AppState, FragmentKey},
     model::{Connection, ConnectionState, Road, Surface},
 };
 
@@ -45,22 +45,52 @@ pub fn catalog(
     CatalogView {
         query: query.search.clone().unwrap_or_default(),
         category: query.category.clone(),
-        categories: page
-            .categories
-            .iter()
-            .map(|category| Category {
-                key: category.key.clone(),
-                name: text::category(&category.key),
-                count: category.count,
-            })
-            .collect(),
-        all: page.all,
+        chips: chips(state, shell, workspace, page, query),
         connections: rows,
         cards: page.items.iter().map(|item| card(state, shell, item, workspace.workspace.revision)).collect(),
         total: page.total,
         next: page.next.clone(),
         notice,
     }
+}
+
+/// The chips as HTML. Those of the whole catalog are the same for everybody; a session that sees a part
+/// of it, an embed or a search has its own.
+fn chips(
+    state: &AppState,
+    shell: &Shell,
+    workspace: &WorkspaceView,
+    page: &IntegrationPage,
+    query: &IntegrationQuery,
+) -> Arc<str> {
+    let html = || {
+        let categories = page.categories.iter().map(|category| Category {
+            key: category.key.clone(),
+            name: text::category(&category.key),
+            count: category.count,
+        });
+        let mut categories: Vec<_> = categories.collect();
+        categories.sort_by_key(|category| (Reverse(category.count), category.name.clone()));
+        let query_typed = query.search.clone().unwrap_or_default();
+        pages::chips(
+            shell,
+            &Chips { query: query_typed, chosen: query.category.clone(), all: page.all, categories },
+        )
+    };
+    let is_whole = Arc::ptr_eq(&page.categories, &workspace.categories);
+    if !is_whole || shell.surface == Surface::Embed {
+        return html().into();
+    }
+    // What somebody made up in the address is not worth holding.
+    let chosen = query.category.as_ref();
+    let known = page.categories.iter().find(|category| chosen == Some(&category.key));
+    if chosen.is_some() && known.is_none() {
+        return html().into();
+    }
+    let key = known.map(|category| category.key.clone()).unwrap_or_default();
+    state
+        .fragments
+        .get_or_make(FragmentKey::Chips(workspace.workspace.id, workspace.workspace.revision, key), html)
 }
 
 /// A card as HTML. In an embed its link carries the session; elsewhere it is the same for everybody.
@@ -80,16 +110,30 @@ fn card(state: &AppState, shell: &Shell, item: &IntegrationSummary, revision: i6
         let card = Card {
             key: view.integration.key.clone(),
             name: view.name.clone(),
-            description: view.description().unwrap_or_default().to_owned(),
+            description: view.description().map(str::to_owned).unwrap_or_else(|| kind(view)),
             logo: logo(state, view),
             state: shown,
+            badges: badges(view),
         };
         pages::card(shell, &card)
     };
     match shell.surface {
-        Surface::Page => state.fragments.get_or_make((view.integration.id, revision, word), html),
+        Surface::Page => {
+            state.fragments.get_or_make(FragmentKey::Card(view.integration.id, revision, word), html)
+        }
         Surface::Embed => html().into(),
     }
+}
+
+/// What kind of app it is, where nothing better is known.
+fn kind(view: &IntegrationView) -> String {
+    let main = view.connector.categories.first().filter(|category| *category != "other");
+    main.map(|category| text::category(category)).unwrap_or_default()
+}
+
+fn badges(view: &IntegrationView) -> Vec<Badge> {
+    let beta = view.is_beta().then_some(Badge::Beta);
+    beta.into_iter().chain(view.is_sign_in_only().then_some(Badge::SignInOnly)).collect()
 }
 
 fn row(state: &AppState, view: &IntegrationView, connection: &Connection) -> ConnectionRow {
@@ -288,6 +332,7 @@ fn head(state: &AppState, view: &IntegrationView, option: Option<&AuthOption>) -
         name: view.name.clone(),
         description: view.description().unwrap_or_default().to_owned(),
         logo: logo(state, view),
+        badges: badges(view),
         website: view.connector.website.clone(),
         docs: option.and_then(|option| option.help_url.clone()),
     }

@@ -11,7 +11,7 @@ pub use reference::*;
 pub use refusal::{NOTHING_CHANGED, REFUSED_ACTIONS, Said, refusal};
 pub use state::*;
 
-use super::view::{CardState, RowState, Tone};
+use super::view::{Badge, CardState, RowState, Tone};
 
 /// Language of these sentences.
 pub const LANG: &str = "en";
@@ -37,6 +37,8 @@ pub const SEARCH_BUTTON: &str = "Search";
 pub const CATEGORIES: &str = "Categories";
 /// The chip without a category.
 pub const ALL: &str = "All";
+/// Opens the categories that have no chip.
+pub const MORE_CATEGORIES: &str = "More";
 /// Link to the next page of the catalog.
 pub const MORE: &str = "Show more";
 /// Link that empties the search.
@@ -194,6 +196,14 @@ pub const fn card_state(state: CardState) -> &'static str {
         CardState::Connected | CardState::Renewable => "Connected",
         CardState::NeedsAttention => "Needs attention",
         CardState::Unavailable => "Not available yet",
+    }
+}
+
+/// A badge, and what it means.
+pub const fn badge(badge: Badge) -> (&'static str, &'static str) {
+    match badge {
+        Badge::Beta => ("Beta", "Newly added: some things may not work yet."),
+        Badge::SignInOnly => ("Sign-in only", "Only tells who you are there."),
     }
 }
 

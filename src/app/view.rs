@@ -61,10 +61,8 @@ pub struct CatalogView {
     pub query: String,
     /// Key of the chosen category.
     pub category: Option<String>,
-    /// The chips, in order.
-    pub categories: Vec<Category>,
-    /// Apps in all categories, for the chip "All".
-    pub all: usize,
+    /// The chips, as [`super::pages::chips`] renders them.
+    pub chips: Arc<str>,
     /// The customer's connections, the broken ones first.
     pub connections: Vec<ConnectionRow>,
     /// One page of apps, each as [`super::pages::card`] renders it.
@@ -75,6 +73,19 @@ pub struct CatalogView {
     pub next: Option<String>,
     /// What just happened.
     pub notice: Option<Notice>,
+}
+
+/// What the chips are made of: the categories of all apps, or of those that were found.
+#[derive(Clone, Default)]
+pub struct Chips {
+    /// What was searched.
+    pub query: String,
+    /// Key of the chosen category.
+    pub chosen: Option<String>,
+    /// Apps in all categories, for the chip "All".
+    pub all: usize,
+    /// Those with the most apps first, then by name; the last ones stand below "More".
+    pub categories: Vec<Category>,
 }
 
 /// A category chip.
@@ -101,6 +112,17 @@ pub struct Card {
     pub logo: String,
     /// What the customer can do with it.
     pub state: CardState,
+    /// What else to know before connecting it.
+    pub badges: Vec<Badge>,
+}
+
+/// What a card says about an app as such.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Badge {
+    /// Its facts come from catalogs and nobody checked them by hand.
+    Beta,
+    /// It says who somebody is; there is no API behind it.
+    SignInOnly,
 }
 
 /// Where an app of the grid stands.
@@ -199,6 +221,8 @@ pub struct AppHead {
     pub description: String,
     /// Address of the logo; empty draws a monogram.
     pub logo: String,
+    /// What else to know before connecting it.
+    pub badges: Vec<Badge>,
     /// The app's own site, `https://…`.
     pub website: Option<String>,
     /// Where the app explains its keys, `https://…`.

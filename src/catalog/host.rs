@@ -67,6 +67,19 @@ impl HostPattern {
             }
         }
     }
+
+    /// Whether every address that `other` admits is admitted by this one, too.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Below(suffix), Self::Below(own)) => {
+                own == suffix || own.strip_suffix(suffix.as_str()).is_some_and(|rest| rest.ends_with('.'))
+            }
+            (Self::Below(suffix), Self::Exact { host, port: None }) => {
+                host.strip_suffix(suffix.as_str()).is_some_and(|rest| rest.ends_with('.'))
+            }
+            _ => self == other,
+        }
+    }
 }
 
 /// A label as host names have it: an address may hold odder ones, such as an empty one or `*`.
@@ -191,6 +204,24 @@ mod tests {
             "*..com",
         ] {
             assert_eq!(HostPattern::parse(text), Err(HostError), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_covers_what_it_admits() {
+        let pattern = |text| HostPattern::parse(text).expect("a pattern");
+        for (wide, narrow, expected) in [
+            ("*.a.example", "*.a.example", true),
+            ("*.a.example", "*.b.a.example", true),
+            ("*.a.example", "x.a.example", true),
+            ("x.a.example", "x.a.example", true),
+            ("*.a.example", "a.example", false),
+            ("*.a.example", "*.evila.example", false),
+            ("*.a.example", "x.a.example:8443", false),
+            ("*.b.a.example", "*.a.example", false),
+            ("x.a.example", "*.x.a.example", false),
+        ] {
+            assert_eq!(pattern(wide).covers(&pattern(narrow)), expected, "{wide} {narrow}");
         }
     }
 

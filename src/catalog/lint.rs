@@ -29,6 +29,11 @@ pub(super) fn templates_of(option: &AuthOption, api: &Api) -> Vec<Template> {
     used.into_iter().map(|used| used.template).collect()
 }
 
+/// Every address of an option and of the API it calls.
+pub(super) fn addresses_of(option: &AuthOption, api: &Api) -> Vec<Template> {
+    addresses(api, "", &[(0, option)]).into_iter().map(|used| used.template).collect()
+}
+
 /// Fills in what follows from the rest: the hosts of an `[api]` that names none.
 pub(super) fn complete(connector: &mut Connector, file: &File) -> Result<(), ConnectorError> {
     for index in 0..connector.auth.len() {
@@ -99,25 +104,37 @@ fn shape(used: &Used, file: &File) -> Result<HostShape, ConnectorError> {
     used.template.host_shape().map_err(|error| file.refuse(&used.key, error.to_string()))
 }
 
-/// Everything that can be said about a connector without calling anybody.
-pub(super) fn check(connector: &Connector, file: &File) -> Result<(), ConnectorError> {
+/// Everything that is wrong with a connector, as far as it can be told without calling anybody.
+pub(super) fn faults(connector: &Connector, file: &File) -> Vec<ConnectorError> {
     if connector.auth.is_empty() {
-        return Err(file.refuse("auth", "must have at least one option"));
+        return vec![file.refuse("auth", "must have at least one option")];
     }
+    let mut found = Vec::new();
     let mut keys = BTreeSet::new();
     for (index, option) in connector.auth.iter().enumerate() {
         let prefix = format!("auth[{index}]");
         if !keys.insert(&option.key) {
-            return Err(
-                file.refuse(&format!("{prefix}.key"), format!("`{}` is the key of two options", option.key))
-            );
+            let reason = format!("`{}` is the key of two options", option.key);
+            found.push(file.refuse(&format!("{prefix}.key"), reason));
         }
-        check_option(connector, option, &prefix, file)?;
+        let checks = [
+            check_fields(option, &prefix, file),
+            check_parts(option, &prefix, file),
+            check_use(connector, option, &prefix, file),
+        ];
+        found.extend(checks.into_iter().filter_map(Result::err));
     }
-    for (name, parameter) in &connector.parameters {
-        check_parameter(name, parameter, file)?;
-    }
-    Ok(())
+    let parameters = connector.parameters.iter();
+    found.extend(parameters.filter_map(|(name, parameter)| check_parameter(name, parameter, file).err()));
+    // What two options say about the table they share is one fault.
+    let mut known = Vec::new();
+    found.retain(|fault| {
+        !known.contains(fault) && {
+            known.push(fault.clone());
+            true
+        }
+    });
+    found
 }
 
 /// The same for the product's own API, where nothing is typed and no browser goes anywhere.
@@ -133,17 +150,6 @@ pub(super) fn check_your_app(connector: &Connector, file: &File) -> Result<(), C
         check_use(connector, option, &prefix, file)?;
     }
     Ok(())
-}
-
-fn check_option(
-    connector: &Connector,
-    option: &AuthOption,
-    prefix: &str,
-    file: &File,
-) -> Result<(), ConnectorError> {
-    check_fields(option, prefix, file)?;
-    check_parts(option, prefix, file)?;
-    check_use(connector, option, prefix, file)
 }
 
 /// What an option says about calls.

@@ -27,6 +27,8 @@ pub struct Logo {
     pub media_type: &'static str,
     /// Twelve hexadecimal characters of its SHA-256, for an address that never changes.
     pub hash: String,
+    /// Drawn from the name; it has a ground of its own and needs no tile.
+    pub is_monogram: bool,
 }
 
 /// The connector's logo.
@@ -34,7 +36,10 @@ pub fn svg(connector: &Connector) -> Logo {
     let file = connector.logo.as_ref().and_then(|slug| Files::get(&format!("{slug}.svg")));
     match file {
         Some(file) => Logo::of(file.data),
-        None => Logo::of(Cow::Owned(monogram(connector).into_bytes())),
+        None => {
+            let drawn = Cow::Owned(monogram(connector).into_bytes());
+            Logo { is_monogram: true, ..Logo::of(drawn) }
+        }
     }
 }
 
@@ -44,7 +49,7 @@ impl Logo {
     }
 
     fn typed(bytes: Cow<'static, [u8]>, media_type: &'static str) -> Self {
-        Self { hash: content_hash(&bytes), bytes, media_type }
+        Self { hash: content_hash(&bytes), bytes, media_type, is_monogram: false }
     }
 
     /// A picture of a workspace's own: `data:image/svg+xml;base64,…` or PNG, as the store keeps it.
@@ -54,10 +59,11 @@ impl Logo {
         Some(Self::typed(Cow::Owned(STANDARD.decode(data).ok()?), media_type))
     }
 
-    /// Name of the file it is served as.
+    /// Name of the file it is served as. Pages tell a monogram by it.
     pub fn file(&self) -> String {
+        let begin = if self.is_monogram { "monogram" } else { "logo" };
         let end = if self.media_type == "image/png" { "png" } else { "svg" };
-        format!("logo-{}.{end}", self.hash)
+        format!("{begin}-{}.{end}", self.hash)
     }
 }
 

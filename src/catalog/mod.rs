@@ -4,7 +4,10 @@
 //! every template name is known, every address is https, and every host that may see a secret
 //! is named.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use rust_embed::RustEmbed;
 use url::Url;
@@ -14,8 +17,11 @@ pub mod host;
 pub mod input;
 mod lint;
 pub mod logo;
+mod owners;
 pub mod parameters;
 pub mod parse;
+pub mod reach;
+pub mod schema;
 pub mod search;
 pub mod template;
 pub mod values;
@@ -38,48 +44,57 @@ struct Files;
 /// All connectors of this process, by key.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
-    connectors: BTreeMap<String, Arc<Connector>>,
+    entries: BTreeMap<String, Entry>,
 }
 
+/// A connector that was read, or waits to be asked for.
+#[derive(Clone, Debug)]
+struct Entry(OnceLock<Option<Arc<Connector>>>);
+
 impl Catalog {
-    /// The connectors that come with Hitchpost.
+    /// The connectors that come with Hitchpost, all read and checked.
     ///
     /// # Errors
     /// The first file that is refused; a test sees to it that none is.
     pub fn builtin() -> Result<Self, ConnectorError> {
         let mut catalog = Self::default();
-        for name in Files::iter() {
-            let (Some(key), Some(file)) = (name.strip_suffix(".toml"), Files::get(&name)) else { continue };
-            let path = format!("connectors/{name}");
-            let text = std::str::from_utf8(&file.data).map_err(|_| ConnectorError {
-                file: path.clone(),
-                line: None,
-                key: String::new(),
-                reason: "is not UTF-8 text".to_owned(),
-            })?;
-            catalog.insert(parse::connector(key, &path, text)?);
+        for key in keys() {
+            let Some(read) = read(&key, parse::connector) else { continue };
+            catalog.insert(read?);
         }
         Ok(catalog)
     }
 
-    /// The connector of this key.
-    pub fn get(&self, key: &str) -> Option<&Arc<Connector>> {
-        self.connectors.get(key)
+    /// The same connectors, each read when it is first asked for: a server uses a few of hundreds. They are
+    /// not checked again; the test that reads [`Catalog::builtin`] did that when the binary was made.
+    pub fn on_demand() -> Self {
+        Self { entries: keys().map(|key| (key, Entry(OnceLock::new()))).collect() }
     }
 
-    /// All connectors, sorted by key.
+    /// The connector of this key.
+    pub fn get(&self, key: &str) -> Option<&Arc<Connector>> {
+        let (key, entry) = self.entries.get_key_value(key)?;
+        entry.connector(key)
+    }
+
+    /// All connectors, sorted by key; reads those that were never asked for.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Connector>> {
-        self.connectors.values()
+        self.entries.iter().filter_map(|(key, entry)| entry.connector(key))
+    }
+
+    /// All keys, sorted; reads nothing.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.connectors.len()
+        self.entries.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.connectors.is_empty()
+        self.entries.is_empty()
     }
 
     /// With one more connector; one of the same key is replaced.
@@ -91,8 +106,35 @@ impl Catalog {
 
     /// Adds a connector; one of the same key is replaced.
     pub fn insert(&mut self, connector: Connector) {
-        self.connectors.insert(connector.key.clone(), Arc::new(connector));
+        self.entries.insert(connector.key.clone(), Entry(OnceLock::from(Some(Arc::new(connector)))));
     }
+}
+
+impl Entry {
+    fn connector(&self, key: &str) -> Option<&Arc<Connector>> {
+        let read = || read(key, parse::checked_before).and_then(Result::ok).map(Arc::new);
+        self.0.get_or_init(read).as_ref()
+    }
+}
+
+fn keys() -> impl Iterator<Item = String> {
+    Files::iter().filter_map(|name| name.strip_suffix(".toml").map(str::to_owned))
+}
+
+/// What `parse` makes of the file of `key`; `None` without such a file.
+fn read(
+    key: &str,
+    parse: impl Fn(&str, &str, &str) -> Result<Connector, ConnectorError>,
+) -> Option<Result<Connector, ConnectorError>> {
+    let path = format!("connectors/{key}.toml");
+    let file = Files::get(&format!("{key}.toml"))?;
+    let text = std::str::from_utf8(&file.data).map_err(|_| ConnectorError {
+        file: path.clone(),
+        line: None,
+        key: String::new(),
+        reason: "is not UTF-8 text".to_owned(),
+    });
+    Some(text.and_then(|text| parse(key, &path, text)))
 }
 
 impl Connector {

@@ -22,7 +22,7 @@ pub(super) mod reader;
 mod request;
 mod your_app;
 
-pub(super) use auth::type_name;
+pub use auth::type_name;
 pub use your_app::{YOUR_APP, your_app};
 
 /// Categories a connector can be in.
@@ -66,6 +66,9 @@ pub const CATEGORIES: &[&str] = &[
     "video",
 ];
 
+/// How a connector is named that stands in a configuration or a call, and not in a file of its own.
+pub const INLINE: &str = "inline";
+
 /// Why a connector file was refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConnectorError {
@@ -99,11 +102,55 @@ impl std::error::Error for ConnectorError {}
 /// # Errors
 /// The first thing that is wrong.
 pub fn connector(key: &str, file: &str, text: &str) -> Result<Connector, ConnectorError> {
-    let refuse = |line, reason: &str| ConnectorError {
-        file: file.to_owned(),
-        line,
-        key: String::new(),
-        reason: reason.to_owned(),
+    read(key, file, text, lint::faults).map_err(|mut faults| faults.swap_remove(0))
+}
+
+/// Everything that is wrong with a file, in its own order as far as it can be told: what a key means with
+/// others is looked at when each one alone is good. Empty for a good file.
+pub fn faults(key: &str, file: &str, text: &str) -> Vec<ConnectorError> {
+    read(key, file, text, lint::faults).err().unwrap_or_default()
+}
+
+/// The line of a dotted key in a TOML text, or of the nearest table around it.
+pub fn line_of(text: &str, key: &str) -> Option<usize> {
+    let root = DeTable::parse(text).ok()?;
+    File::new("", text, root.get_ref()).line(key)
+}
+
+/// The text of a file that says what a JSON object says.
+///
+/// # Errors
+/// Where the object has a null, which TOML does not know.
+pub fn text_of(definition: &serde_json::Map<String, Value>) -> Result<String, &'static str> {
+    let mut text = String::new();
+    for (name, value) in definition {
+        text.push_str(&your_app::quoted(name));
+        text.push_str(" = ");
+        your_app::literal(value, &mut text)?;
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// The same as [`connector`] for a file that was checked before, so that only its keys are read: what they
+/// mean together takes most of the time.
+///
+/// # Errors
+/// The first thing that cannot be read.
+pub(super) fn checked_before(key: &str, file: &str, text: &str) -> Result<Connector, ConnectorError> {
+    read(key, file, text, |_, _| Vec::new()).map_err(|mut faults| faults.swap_remove(0))
+}
+
+/// The connector, or at least one fault. `check` says what its keys mean together.
+fn read(
+    key: &str,
+    file: &str,
+    text: &str,
+    check: impl FnOnce(&Connector, &File) -> Vec<ConnectorError>,
+) -> Result<Connector, Vec<ConnectorError>> {
+    let refuse = |line, reason: &str| {
+        let (file, key, reason) = (file.to_owned(), String::new(), reason.to_owned());
+        vec![ConnectorError { file, line, key, reason }]
     };
     if !is_slug(key) {
         return Err(refuse(None, "its name must be lower-case words joined by hyphens, then `.toml`"));
@@ -113,15 +160,27 @@ pub fn connector(key: &str, file: &str, text: &str) -> Result<Connector, Connect
         refuse(line, error.message())
     })?;
     let file = File::new(file, text, root.get_ref());
-    let mut connector = root_table(key, &Table::new(&file, "", root.get_ref()))?;
-    lint::complete(&mut connector, &file)?;
-    lint::check(&connector, &file)?;
-    Ok(connector)
+    let mut connector = whole(key, &file, root.get_ref())?;
+    lint::complete(&mut connector, &file).map_err(|fault| vec![fault])?;
+    let faults = check(&connector, &file);
+    if faults.is_empty() { Ok(connector) } else { Err(faults) }
+}
+
+/// The tables of a file, when each key alone is good.
+fn whole(key: &str, file: &File, root: &DeTable<'_>) -> Result<Connector, Vec<ConnectorError>> {
+    let read = root_table(key, &Table::new(file, "", root));
+    if let Err(fault) = &read {
+        file.note_fault(fault.clone());
+    }
+    match (read, file.faults()) {
+        (Ok(connector), faults) if faults.is_empty() => Ok(connector),
+        (_, faults) => Err(faults),
+    }
 }
 
 fn root_table(key: &str, table: &Table<'_>) -> Result<Connector, ConnectorError> {
     let name = table.need("name", Item::text)?;
-    let options = |item: &Item<'_>| item.list()?.iter().map(|item| auth::option(item, &name)).collect();
+    let options = |item: &Item<'_>| item.each(|item| auth::option(item, &name));
     let connector = Connector {
         key: key.to_owned(),
         description: table.read("description", Item::text)?,
@@ -137,11 +196,11 @@ fn root_table(key: &str, table: &Table<'_>) -> Result<Connector, ConnectorError>
         featured: table.or_default("featured", Item::bool)?,
         api: Some(table.or_default("api", api)?),
         parameters: table.read("parameters", parameters)?.unwrap_or_else(with_scopes),
-        auth: table.need("auth", options)?,
+        auth: table.or_default("auth", options)?,
         name,
     };
     table.finish()?;
-    Ok(connector)
+    if table.has("auth") { Ok(connector) } else { Err(table.refuse("auth", "is missing")) }
 }
 
 const STATUSES: &[(&str, Status)] =
@@ -287,6 +346,9 @@ fn with_scopes() -> BTreeMap<String, Parameter> {
     BTreeMap::from([("scopes".to_owned(), scopes)])
 }
 
+#[cfg(test)]
+#[path = "parse/schema_tests.rs"]
+mod schema_tests;
 #[cfg(test)]
 #[path = "parse/tests.rs"]
 mod tests;

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{ConfigError, Environment};
 use crate::{
+    catalog::parse,
     engine::{DesiredIntegration, DesiredKey, DesiredWorkspace, DesiredYourApp, check_theme},
     model::{
         IntegrationSettings, Scheme, Secret, Theme, WorkspaceId, WorkspaceSettings,
@@ -94,7 +95,8 @@ struct ThemeSection {
 #[serde(deny_unknown_fields)]
 struct Integration {
     key: String,
-    connector: Option<String>,
+    /// A key of the catalog, `file:PATH`, or the connector itself.
+    connector: Option<toml::Value>,
     name: Option<String>,
     description: Option<String>,
     logo: Option<String>,
@@ -121,9 +123,11 @@ pub(super) fn read(
     let mut table: toml::Value = toml::from_str(&text).map_err(|error| unfit(path, &text, &error))?;
     expand(&mut table, path, environment)?;
     let file = File::deserialize(table).map_err(|error| unfit(path, &text, &error))?;
-    let base = Base { file: path, folder: path.parent().map(Path::to_owned).unwrap_or_default() };
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    let base = Base { file: path, text: &text, folder };
+    let workspaces = file.workspace.into_iter().enumerate();
     let workspaces =
-        file.workspace.into_iter().map(|section| base.workspace(section)).collect::<Result<_, _>>()?;
+        workspaces.map(|(place, section)| base.workspace(place, section)).collect::<Result<_, _>>()?;
     Ok((file.server, workspaces))
 }
 
@@ -168,11 +172,12 @@ fn expanded(text: &str, path: &Path, environment: &Environment) -> Result<String
 /// The file and the folder its own paths are relative to.
 struct Base<'p> {
     file: &'p Path,
+    text: &'p str,
     folder: PathBuf,
 }
 
 impl Base<'_> {
-    fn workspace(&self, section: Workspace) -> Result<DesiredWorkspace, ConfigError> {
+    fn workspace(&self, number: usize, section: Workspace) -> Result<DesiredWorkspace, ConfigError> {
         let place = format!("workspace `{}`", section.key);
         let mut keys = Vec::new();
         keys.extend(section.secret.map(|secret| DesiredKey::Secret(Secret::new(secret))));
@@ -213,8 +218,10 @@ impl Base<'_> {
             theme: self.theme(&place, section.theme)?,
             ..WorkspaceSettings::default()
         };
-        let integrations =
-            section.integration.into_iter().map(|one| self.integration(one)).collect::<Result<_, _>>()?;
+        let integrations = section.integration.into_iter().enumerate();
+        let integrations = integrations
+            .map(|(place, one)| self.integration(&format!("workspace[{number}].integration[{place}]"), one))
+            .collect::<Result<_, _>>()?;
         let webhooks = section.webhooks.into_iter().map(super::webhooks::desired).collect::<Result<_, _>>();
         let webhooks = webhooks.map_err(|reason| self.wrong(format!("{place}: {reason}")))?;
         let name = section.name.unwrap_or_else(|| section.key.clone());
@@ -229,11 +236,23 @@ impl Base<'_> {
         Ok(theme)
     }
 
-    fn integration(&self, section: Integration) -> Result<DesiredIntegration, ConfigError> {
+    fn integration(&self, table: &str, section: Integration) -> Result<DesiredIntegration, ConfigError> {
         let place = format!("integration `{}`", section.key);
-        let connector = section.connector.unwrap_or_else(|| section.key.clone());
-        let connector_source =
-            connector.strip_prefix("file:").map(|path| self.side_text(path)).transpose()?;
+        let (connector, connector_source) = match section.connector {
+            None => (section.key.clone(), None),
+            Some(toml::Value::String(named)) => match named.strip_prefix("file:") {
+                Some(path) => (path.to_owned(), Some(self.side_text(path)?)),
+                None => (named, None),
+            },
+            Some(toml::Value::Table(own)) => {
+                (parse::INLINE.to_owned(), Some(self.definition(table, &section.key, &own)?))
+            }
+            Some(_) => {
+                let reason =
+                    "connector: write a key of the catalog, `file:PATH`, or the connector as a table";
+                return Err(self.wrong(format!("{place}: {reason}")));
+            }
+        };
         let logo = section.logo.map(|path| self.picture(&place, &path)).transpose()?;
         let has_both = section.client_id.is_some() || section.client_secret.is_none();
         if !has_both {
@@ -260,10 +279,28 @@ impl Base<'_> {
                 .filter(|secret| !secret.is_empty())
                 .map(|secret| self.text_or_file(secret).map(Secret::new))
                 .transpose()?,
-            connector: connector.strip_prefix("file:").unwrap_or(&connector).to_owned(),
+            connector,
             connector_source,
             key: section.key,
         })
+    }
+
+    /// A connector that stands in the configuration file itself, as the text of a file of its own. Checked
+    /// here, where its lines are known.
+    fn definition(&self, table: &str, key: &str, own: &toml::Table) -> Result<String, ConfigError> {
+        let refused = |line, reason| ConfigError::File { path: self.file.to_owned(), line, reason };
+        let source = toml::to_string(own).map_err(|error| {
+            refused(parse::line_of(self.text, table), format!("integration `{key}`: connector: {error}"))
+        })?;
+        match parse::faults(key, parse::INLINE, &source).into_iter().next() {
+            None => Ok(source),
+            Some(fault) => {
+                let inside = format!("connector.{}", fault.key);
+                let inside = inside.trim_end_matches('.');
+                let line = parse::line_of(self.text, &format!("{table}.{inside}"));
+                Err(refused(line, format!("integration `{key}`: {inside}: {}", fault.reason)))
+            }
+        }
     }
 
     /// A picture as the store keeps it: no page of ours asks another host for one.

@@ -157,6 +157,14 @@ impl Environment {
         Self(pairs.iter().map(|(name, value)| ((*name).to_owned(), Secret::from(*value))).collect())
     }
 
+    /// The same with another value of one variable.
+    #[must_use]
+    pub fn with(&self, name: &str, value: Secret<String>) -> Self {
+        let mut all = self.0.clone();
+        all.insert(name.to_owned(), value);
+        Self(all)
+    }
+
     /// Names of variables that begin like this and are set.
     fn names_with(&self, prefix: &str) -> Vec<&str> {
         let mut names: Vec<_> =

@@ -152,6 +152,20 @@ pub enum ConfigureError {
         /// The connector.
         connector: String,
     },
+    /// Credentials were given for other hosts than those that would see them now.
+    #[error(
+        "integration `{integration}`: {connections} of its connections hold credentials that were not given \
+         for {}: connect under another key, delete them, or run `hitchpost apply --allow-new-hosts {integration}`",
+        .hosts.join(", ")
+    )]
+    Held {
+        /// The integration.
+        integration: String,
+        /// How many.
+        connections: i64,
+        /// The new hosts.
+        hosts: Vec<String>,
+    },
     /// The product's own API cannot be called so.
     #[error("workspace `{workspace}`: your_app: {fault}")]
     YourApp {
@@ -169,17 +183,38 @@ impl Engine {
     /// Makes the workspaces be so. All or nothing; what is not named stays, integrations that are gone
     /// from their workspace are hidden and their connections stay.
     pub async fn configure(&self, desired: Vec<DesiredWorkspace>) -> Result<ApplyReport, ConfigureError> {
+        self.configure_moving(desired, &[]).await
+    }
+
+    /// The same, for somebody who says that the connections of the integrations `moving` may send their
+    /// credentials to the hosts that the configuration now names.
+    pub async fn configure_moving(
+        &self,
+        desired: Vec<DesiredWorkspace>,
+        moving: &[String],
+    ) -> Result<ApplyReport, ConfigureError> {
         check_unique("workspace", desired.iter().map(|workspace| workspace.key.as_str()))?;
         check_clients(&desired)?;
         self.check_other_clients(&desired).await?;
+        // As it is now: what another process made of it counts, too.
+        self.forget_directory();
+        let known = self.workspaces().await?;
         let mut plan = ApplyPlan::default();
         for mut workspace in desired {
             let webhooks = std::mem::take(&mut workspace.webhooks);
-            let mut planned = self.plan_workspace(workspace)?;
+            let id = workspace.id.unwrap_or_else(|| WorkspaceId::of(&workspace.key));
+            let before = known.iter().find(|view| view.workspace.id == id);
+            let mut planned = self.plan_workspace(workspace, before)?;
+            for integration in planned.integrations.iter_mut().filter(|one| moving.contains(&one.key)) {
+                integration.new_hosts.clear();
+            }
             planned.webhooks = self.plan_webhooks(planned.id, &planned.key, webhooks).await?;
             plan.workspaces.push(planned);
         }
         let report = self.store().apply(&plan, self.now()).await.map_err(EngineError::from)?;
+        if let Some((integration, connections)) = report.integrations_held.first() {
+            return Err(held(&plan, integration, *connections));
+        }
         self.forget_directory();
         Ok(report)
     }
@@ -203,7 +238,11 @@ impl Engine {
         Ok(())
     }
 
-    fn plan_workspace(&self, desired: DesiredWorkspace) -> Result<WorkspacePlan, ConfigureError> {
+    fn plan_workspace(
+        &self,
+        desired: DesiredWorkspace,
+        before: Option<&Arc<WorkspaceView>>,
+    ) -> Result<WorkspacePlan, ConfigureError> {
         check_key("workspace", &desired.key)?;
         let id = desired.id.unwrap_or_else(|| WorkspaceId::of(&desired.key));
         check_settings(&desired.settings).map_err(|error| ConfigureError::Setting {
@@ -221,7 +260,10 @@ impl Engine {
         let integrations = desired
             .integrations
             .into_iter()
-            .map(|integration| self.plan_integration(id, integration))
+            .map(|integration| {
+                let before = before.and_then(|view| view.integration(&integration.key));
+                self.plan_integration(id, integration, before.map(|view| &**view))
+            })
             .collect::<Result<_, _>>()?;
         let can_sign = keys.iter().any(|key| matches!(key, KeyPlan::Secret { .. }));
         let your_app = desired
@@ -266,6 +308,12 @@ impl Engine {
             }
         }
     }
+}
+
+fn held(plan: &ApplyPlan, integration: &str, connections: i64) -> ConfigureError {
+    let all = plan.workspaces.iter().flat_map(|workspace| &workspace.integrations);
+    let hosts = all.filter(|one| one.key == integration).flat_map(|one| one.new_hosts.clone()).collect();
+    ConfigureError::Held { integration: integration.to_owned(), connections, hosts }
 }
 
 pub(super) fn check_key(place: &'static str, key: &str) -> Result<(), ConfigureError> {

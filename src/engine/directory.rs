@@ -10,13 +10,14 @@ use std::{
     time::Duration,
 };
 
-use super::{Engine, EngineError, YourApp};
+use super::{CategoryCount, Engine, EngineError, YourApp, find::count_categories};
 use crate::{
     catalog::{
         self,
-        connector::{AuthOption, AuthType, Connector, Parameter},
+        connector::{AuthOption, Connector, Status},
         logo::{self, Logo},
         parameters,
+        search::Names,
     },
     model::{
         Integration, IntegrationId, IntegrationSettings, Parameters, Secret, Timestamp, Workspace,
@@ -53,6 +54,8 @@ pub struct WorkspaceView {
     pub keys: Keys,
     /// Its integrations in the order of the page, featured ones and then by name; hidden ones too.
     pub integrations: Vec<Arc<IntegrationView>>,
+    /// Categories of those that are offered, with counts.
+    pub categories: Arc<[CategoryCount]>,
     /// The product's own API, where it is connected.
     pub your_app: Option<Arc<YourApp>>,
 }
@@ -65,6 +68,8 @@ pub struct IntegrationView {
     pub connector: Arc<Connector>,
     /// What customers read.
     pub name: String,
+    /// What it is found by.
+    pub names: Names,
     /// Sorts first.
     pub featured: bool,
     /// The auth options that can be used now.
@@ -138,6 +143,27 @@ impl IntegrationView {
         }
     }
 
+    /// Whether customers are offered it at all.
+    pub fn is_offered(&self) -> bool {
+        !self.integration.hidden && !self.is_closed()
+    }
+
+    /// Whether the vendor's doors are believed shut.
+    pub fn is_closed(&self) -> bool {
+        self.connector.status == Status::Closed
+    }
+
+    /// Whether nobody checked the connector by hand yet. A file of the workspace's own is its own affair.
+    pub fn is_beta(&self) -> bool {
+        self.integration.connector_source.is_none() && self.connector.status == Status::Listed
+    }
+
+    /// Whether it only says who somebody is: the connector knows no API to call.
+    pub fn is_sign_in_only(&self) -> bool {
+        let has_base = |option| self.connector.api_for(option).is_some_and(|api| api.base.is_some());
+        !self.connector.auth.iter().any(has_base)
+    }
+
     /// Whether it has a client secret of its own.
     pub fn has_client_secret(&self) -> bool {
         self.sealed_client_secret.is_some()
@@ -189,7 +215,7 @@ impl Given<'_> {
 
     fn lacks_client(&self, option: &AuthOption) -> bool {
         let has_client = self.settings.client_id.is_some() || self.settings.sandbox;
-        !has_client && needs_client(self.connector, option)
+        !has_client && self.connector.needs_client(option)
     }
 
     /// Whether `option` works without parameters of the connection's own.
@@ -203,26 +229,15 @@ impl Given<'_> {
         let is_set = |name: &String| {
             self.parameters.plain.contains_key(name) || self.parameters.secret.contains_key(name)
         };
-        let is_used = |name: &String, parameter: &Parameter| {
-            let sets = parameter.sets.values().flat_map(|names| names.keys());
-            self.connector.uses(option, &format!("param.{name}"))
-                || sets.into_iter().any(|name| self.connector.uses(option, name))
-        };
         let all = self.connector.parameters.iter();
         all.filter(|(_, parameter)| parameter.integration_only == integration_only).any(
             |(name, parameter)| {
-                parameter.schema.get("default").is_none() && !is_set(name) && is_used(name, parameter)
+                parameter.schema.get("default").is_none()
+                    && !is_set(name)
+                    && self.connector.uses_parameter(option, name, parameter)
             },
         )
     }
-}
-
-/// Whether `option` works with the integration's OAuth client.
-fn needs_client(connector: &Connector, option: &AuthOption) -> bool {
-    let is_oauth = matches!(option.kind, AuthType::OAuth2 | AuthType::OAuth1 | AuthType::ClientCredentials);
-    (is_oauth && option.client.is_none())
-        || connector.uses(option, "client.id")
-        || connector.uses(option, "client.secret")
 }
 
 impl Engine {
@@ -296,7 +311,8 @@ impl Engine {
             (Reverse(view.featured), view.name.to_lowercase(), view.integration.key.clone())
         });
         let your_app = self.your_app_view(&workspace, entry.sealed_your_app.as_deref());
-        Ok(Arc::new(WorkspaceView { workspace, origins, keys, integrations, your_app }))
+        let categories = count_categories(integrations.iter().filter(|view| view.is_offered()));
+        Ok(Arc::new(WorkspaceView { workspace, origins, keys, integrations, categories, your_app }))
     }
 
     fn keys(&self, workspace: WorkspaceId, stored: &[StoredKey]) -> Result<Keys, EngineError> {
@@ -358,8 +374,10 @@ impl Engine {
             .collect();
         let missing_client =
             options.is_empty() || connector.auth.iter().any(|option| given.lacks_client(option));
+        let name = settings.name.clone().unwrap_or_else(|| connector.name.clone());
         IntegrationView {
-            name: settings.name.clone().unwrap_or_else(|| connector.name.clone()),
+            names: names(&name, &integration.key, &connector),
+            name,
             featured: settings.featured.unwrap_or(connector.featured),
             missing_client,
             options,
@@ -370,6 +388,14 @@ impl Engine {
             integration,
         }
     }
+}
+
+/// What an integration is found by: its name here, what the app is called elsewhere, what it belongs to.
+fn names(name: &str, key: &str, connector: &Connector) -> Names {
+    let aliases = connector.aliases.iter().map(String::as_str);
+    let others = [connector.name.as_str(), connector.key.as_str()].into_iter().chain(aliases);
+    let about = connector.family.iter().chain(&connector.categories).map(String::as_str);
+    Names::new([name, key], others, about)
 }
 
 impl Engine {

@@ -9,8 +9,8 @@ use std::{
 
 use super::{Engine, EngineError, IntegrationView, WorkspaceView};
 use crate::{
-    catalog::{connector::Status, search},
-    model::{Access, Connection, ConnectionState, CustomerId, Scope, Timestamp, WorkspaceId},
+    catalog::search::{Rank, Search},
+    model::{Access, Connection, ConnectionState, CustomerId, IntegrationId, Scope, Timestamp, WorkspaceId},
     store::{ConnectionFilter, Page},
 };
 
@@ -22,7 +22,7 @@ const CONNECTIONS_SHOWN: u32 = 200;
 /// Which integrations.
 #[derive(Clone, Debug, Default)]
 pub struct IntegrationQuery {
-    /// Words that name, key or other names contain.
+    /// What somebody typed; see [`crate::catalog::search`].
     pub search: Option<String>,
     /// One category.
     pub category: Option<String>,
@@ -46,9 +46,9 @@ pub struct IntegrationPage {
     pub next: Option<String>,
     /// How many fit the query in all.
     pub total: usize,
-    /// Categories of all that this caller sees, by name, with counts.
-    pub categories: Vec<CategoryCount>,
-    /// How many this caller sees.
+    /// Categories of all that fit the search, by key, with counts.
+    pub categories: Arc<[CategoryCount]>,
+    /// How many fit the search, whatever their category.
     pub all: usize,
     /// The customer's connections, newest first.
     pub connections: Vec<ConnectionView>,
@@ -236,18 +236,56 @@ fn page(
     connections: &[ConnectionView],
     query: &IntegrationQuery,
 ) -> IntegrationPage {
-    let is_connected = |view: &IntegrationView| {
-        connections.iter().any(|found| found.view.integration.id == view.integration.id)
-    };
+    let by_integration = counting(connections);
+    let is_connected = |view: &IntegrationView| by_integration.contains_key(&view.integration.id);
     let is_offered = |view: &IntegrationView| {
         let is_shown = query.include_archived && (access.is_backend || is_connected(view));
-        (!view.integration.hidden || is_shown) && view.connector.status != Status::Closed
+        view.is_offered() || (view.integration.hidden && is_shown && !view.is_closed())
     };
-    let offered: Vec<_> = workspace
-        .integrations
-        .iter()
-        .filter(|view| is_offered(view) && access.sees(&view.integration.key))
-        .collect();
+    let offered = workspace.integrations.iter().enumerate();
+    let offered: Vec<Placed<'_>> =
+        offered.filter(|(_, view)| is_offered(view) && access.sees(&view.integration.key)).collect();
+    let search = query.search.as_deref().and_then(Search::new);
+    let searched = match &search {
+        Some(search) => search.among(&offered, |(_, view)| &view.names),
+        None => offered.into_iter().map(|placed| (Rank::Whole, placed)).collect(),
+    };
+    let is_whole = search.is_none() && access.integrations.is_none() && !query.include_archived;
+    let categories = if is_whole { workspace.categories.clone() } else { categories(&searched) };
+    let all = searched.len();
+    let found = searched.into_iter().filter(|(_, (_, view))| fits(view, query));
+    let (mut found, rest): (Vec<_>, Vec<_>) =
+        found.partition(|(_, (_, view))| query.connected_first && is_connected(view));
+    let first = found.len();
+    found.extend(rest);
+    let cursor = query.cursor.as_deref().unwrap_or_default();
+    let start = start(workspace, search.as_ref(), found.split_at(first), cursor);
+    let items = found.iter().skip(start).take(query.limit).map(|(_, (_, view))| IntegrationSummary {
+        view: (*view).clone(),
+        connection: by_integration.get(&view.integration.id).map(|connection| (*connection).clone()),
+    });
+    let items: Vec<_> = items.collect();
+    let end = start + items.len();
+    let mark = if end <= first { IN_FIRST } else { "" };
+    let last = items.last().filter(|_| end < found.len());
+    IntegrationPage {
+        next: last.map(|item| format!("{mark}{}", item.view.integration.key)),
+        items,
+        total: found.len(),
+        categories,
+        connections: Vec::new(),
+        all,
+    }
+}
+
+/// An integration and its place in the directory.
+type Placed<'v> = (usize, &'v Arc<IntegrationView>);
+
+/// Marks a cursor that stands among the connected ones, which come first. No key begins with it.
+const IN_FIRST: &str = "~";
+
+/// The connection that counts, by integration: a broken one before a working one, then the newest.
+fn counting(connections: &[ConnectionView]) -> BTreeMap<IntegrationId, &Connection> {
     let mut by_integration: BTreeMap<_, &Connection> = BTreeMap::new();
     for found in connections.iter().rev() {
         let place = by_integration.entry(found.view.integration.id).or_insert(&found.connection);
@@ -255,44 +293,26 @@ fn page(
             *place = &found.connection;
         }
     }
-    let mut found: Vec<_> = offered.iter().copied().filter(|view| fits(view, query)).collect();
-    // Stable, so that the directory's own order stays where nothing else decides.
-    if query.connected_first || query.search.is_some() {
-        found.sort_by_cached_key(|view| {
-            let is_connected = by_integration.contains_key(&view.integration.id);
-            (Reverse(query.connected_first && is_connected), Reverse(rank(view, query)))
-        });
-    }
-    let total = found.len();
-    let start = query.cursor.as_deref().map_or(0, |cursor| behind(workspace, &found, cursor));
-    let items: Vec<_> = found[start..]
-        .iter()
-        .take(query.limit)
-        .map(|view| IntegrationSummary {
-            view: (*view).clone(),
-            connection: by_integration.get(&view.integration.id).map(|connection| (*connection).clone()),
-        })
-        .collect();
-    let next =
-        (start + items.len() < total).then(|| items.last().map(|item| item.view.integration.key.clone()));
-    IntegrationPage {
-        next: next.flatten(),
-        items,
-        total,
-        categories: categories(&offered),
-        connections: Vec::new(),
-        all: offered.len(),
-    }
+    by_integration
 }
 
-/// Where a list goes on behind the integration with this key, also when it is offered no more.
-fn behind(workspace: &WorkspaceView, found: &[&Arc<IntegrationView>], cursor: &str) -> usize {
-    if let Some(place) = found.iter().position(|view| view.integration.key == cursor) {
-        return place + 1;
-    }
-    let place_of = |key: &str| workspace.integrations.iter().position(|view| view.integration.key == key);
-    let Some(left) = place_of(cursor) else { return 0 };
-    found.iter().position(|view| place_of(&view.integration.key) > Some(left)).unwrap_or(found.len())
+/// Where a list goes on behind the integration of this cursor, also when it is in it no more: hidden
+/// since, or connected. What names no integration begins.
+fn start(
+    workspace: &WorkspaceView,
+    search: Option<&Search>,
+    (first, rest): (&[(Rank, Placed<'_>)], &[(Rank, Placed<'_>)]),
+    cursor: &str,
+) -> usize {
+    let key = cursor.strip_prefix(IN_FIRST).unwrap_or(cursor);
+    let left = workspace.integrations.iter().position(|view| view.integration.key == key);
+    let Some(left) = left else { return 0 };
+    let names = &workspace.integrations[left].names;
+    let rank = search.map_or(Rank::Whole, |search| search.rank(names).unwrap_or(Rank::Slip));
+    let behind = |part: &[(Rank, Placed<'_>)]| {
+        part.partition_point(|(other, (place, _))| (Reverse(*other), *place) <= (Reverse(rank), left))
+    };
+    if key == cursor { first.len() + behind(rest) } else { behind(first) }
 }
 
 fn is_broken(connection: &Connection) -> bool {
@@ -302,19 +322,19 @@ fn is_broken(connection: &Connection) -> bool {
 fn fits(view: &IntegrationView, query: &IntegrationQuery) -> bool {
     let wanted = query.category.as_ref();
     let in_category = wanted.is_none_or(|category| view.connector.categories.contains(category));
-    let is_named = query.key.as_ref().is_none_or(|key| *key == view.integration.key);
-    in_category && is_named && (query.search.is_none() || rank(view, query).is_some())
+    in_category && query.key.as_ref().is_none_or(|key| *key == view.integration.key)
 }
 
-/// How well the search fits; the same for all without one.
-fn rank(view: &IntegrationView, query: &IntegrationQuery) -> Option<search::Rank> {
-    let words = query.search.as_deref()?;
-    search::rank(words, &view.name, &view.integration.key, &view.connector.aliases)
+fn categories(found: &[(Rank, Placed<'_>)]) -> Arc<[CategoryCount]> {
+    count_categories(found.iter().map(|(_, (_, view))| *view))
 }
 
-fn categories(offered: &[&Arc<IntegrationView>]) -> Vec<CategoryCount> {
+/// How many of these integrations are in each category, by its key.
+pub(super) fn count_categories<'v>(
+    views: impl Iterator<Item = &'v Arc<IntegrationView>>,
+) -> Arc<[CategoryCount]> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for category in offered.iter().flat_map(|view| &view.connector.categories) {
+    for category in views.flat_map(|view| &view.connector.categories) {
         *counts.entry(category).or_default() += 1;
     }
     counts.into_iter().map(|(key, count)| CategoryCount { key: key.to_owned(), count }).collect()

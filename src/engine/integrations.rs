@@ -11,7 +11,7 @@ use super::{
     directory::client_secret_place,
 };
 use crate::{
-    catalog::parameters::MASK,
+    catalog::{parameters::MASK, parse},
     model::{Access, IntegrationSettings, Parameters, Secret},
     store::{IntegrationSave, SavedIntegration},
     vault::Sealed,
@@ -26,10 +26,32 @@ pub(super) const META_MAX: usize = 16 * 1024;
 pub struct NewIntegration {
     /// Its key; none is the connector's.
     pub key: Option<String>,
-    /// Key of a connector of the catalog.
-    pub connector: String,
+    /// Key of a connector of the catalog, or the connector itself.
+    pub connector: NewConnector,
     /// Everything else.
     pub change: IntegrationChange,
+}
+
+/// What a new integration connects.
+pub enum NewConnector {
+    /// A connector of the catalog, by its key.
+    Of(String),
+    /// A connector of the backend's own, in the shape of a connector file.
+    Own(Map<String, Value>),
+}
+
+impl NewConnector {
+    /// Its name, and its text where it is the backend's own.
+    fn named(&self) -> Result<(String, Option<String>), EngineError> {
+        match self {
+            Self::Of(key) => Ok((key.clone(), None)),
+            Self::Own(definition) => {
+                let text = parse::text_of(definition)
+                    .map_err(|reason| EngineError::invalid("connector", format!("It {reason}.")))?;
+                Ok((parse::INLINE.to_owned(), Some(text)))
+            }
+        }
+    }
 }
 
 /// What changes about an integration: none leaves a thing as it is, an inner none is the default.
@@ -91,6 +113,13 @@ impl ParametersGiven {
     }
 }
 
+/// An integration that is being changed.
+struct Before<'v> {
+    view: &'v IntegrationView,
+    /// The client secret comes with the change, so it is not the one that was given for the hosts before.
+    is_secret_given: bool,
+}
+
 impl Engine {
     /// Makes an integration.
     pub async fn create_integration(
@@ -98,7 +127,14 @@ impl Engine {
         access: &Access,
         new: NewIntegration,
     ) -> Result<Arc<IntegrationView>, EngineError> {
-        let key = new.key.unwrap_or_else(|| new.connector.clone());
+        let (connector, source) = new.connector.named()?;
+        let key = match (new.key, &source) {
+            (Some(key), _) => key,
+            (None, None) => connector.clone(),
+            (None, Some(_)) => {
+                return Err(EngineError::invalid("key", "A connector of your own needs a key."));
+            }
+        };
         if !access.sees(&key) {
             return Err(EngineError::invalid("key", "This token is for other integrations."));
         }
@@ -106,14 +142,14 @@ impl Engine {
             let workspace = self.workspace_now(access).await?;
             let blank = DesiredIntegration {
                 key: key.clone(),
-                connector: new.connector.clone(),
-                connector_source: None,
+                connector: connector.clone(),
+                connector_source: source.clone(),
                 client_secret: None,
                 settings: IntegrationSettings::default(),
             };
             let desired = self.changed(blank, &Parameters::default(), new.change.clone())?;
             let meta = new.change.meta.clone().flatten();
-            if let Some(saved) = self.save(access, &workspace, desired, meta, true).await? {
+            if let Some(saved) = self.save(access, &workspace, desired, meta, None).await? {
                 return Ok(saved);
             }
         }
@@ -142,7 +178,9 @@ impl Engine {
             if !is_other && meta == record.meta {
                 return Ok(view);
             }
-            if let Some(saved) = self.save(access, &workspace, desired, meta, false).await? {
+            let is_secret_given = matches!(change.client_secret, Some(Some(_)));
+            let before = Before { view: &view, is_secret_given };
+            if let Some(saved) = self.save(access, &workspace, desired, meta, Some(&before)).await? {
                 return Ok(saved);
             }
         }
@@ -265,15 +303,21 @@ impl Engine {
         workspace: &WorkspaceView,
         desired: DesiredIntegration,
         meta: Option<Value>,
-        is_new: bool,
+        before: Option<&Before<'_>>,
     ) -> Result<Option<Arc<IntegrationView>>, EngineError> {
-        let plan = self.plan_integration(access.workspace, desired).map_err(on_the_wire)?;
+        let view = before.map(|before| before.view);
+        let plan = self.plan_integration(access.workspace, desired, view).map_err(on_the_wire)?;
+        let keeps_secret = before.is_some_and(|before| !before.is_secret_given);
+        if keeps_secret && plan.sealed_client_secret.is_some() && !plan.new_hosts.is_empty() {
+            let message = "This changes where the client secret goes: send the secret with it.";
+            return Err(EngineError::invalid("parameters.clientSecret", message));
+        }
         let save = IntegrationSave {
             workspace: access.workspace,
             revision: workspace.workspace.revision,
             plan: &plan,
             meta: meta.as_ref(),
-            is_new,
+            is_new: before.is_none(),
         };
         match self.store().save_integration(&save, access.actor(), self.now()).await? {
             SavedIntegration::Saved => self.integration_now(access, &plan.key).await.map(Some),
@@ -281,6 +325,13 @@ impl Engine {
             SavedIntegration::Taken => Err(EngineError::AlreadyExists("an integration with this key")),
             SavedIntegration::Gone => Err(EngineError::NotFound("integration")),
             SavedIntegration::SharedClient => Err(shared_client()),
+            SavedIntegration::Held(connections) => {
+                let message = format!(
+                    "This changes where credentials go, and {connections} connections hold some that were given \
+                     for the hosts before. Make another integration, or delete those connections first."
+                );
+                Err(EngineError::invalid("parameters.connectorParameters", message))
+            }
         }
     }
 }
@@ -334,6 +385,10 @@ fn on_the_wire(error: ConfigureError) -> EngineError {
             EngineError::invalid(member(setting), reason)
         }
         ConfigureError::SharedClient { .. } => shared_client(),
+        ConfigureError::Connector { error, .. } => {
+            let path = format!("connector.{}", error.key);
+            EngineError::invalid(path.trim_end_matches('.'), format!("This {}.", error.reason))
+        }
         other => EngineError::invalid("parameters", other.to_string()),
     }
 }

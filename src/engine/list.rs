@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{ConnectionView, Engine, EngineError, IntegrationView, WorkspaceView};
 use crate::{
-    catalog::search,
+    catalog::search::Search,
     model::{Access, ConnectionId, CustomerId, Scope},
     store::{ConnectionFilter, ConnectionSearch, CustomerName},
 };
@@ -135,9 +135,9 @@ fn fits(
 }
 
 fn searched(workspace: &WorkspaceView, words: &str) -> ConnectionSearch {
-    let is_found = |view: &&Arc<IntegrationView>| {
-        search::rank(words, &view.name, &view.integration.key, &view.connector.aliases).is_some()
-    };
+    let search = Search::new(words);
+    let is_found =
+        |view: &&Arc<IntegrationView>| search.as_ref().is_none_or(|search| search.names(&view.names));
     let integrations = workspace.integrations.iter().filter(is_found).map(|view| view.integration.id);
     ConnectionSearch { words: words.to_owned(), integrations: integrations.collect() }
 }

@@ -19,6 +19,7 @@ mod deliver;
 mod depart;
 mod directory;
 mod discover;
+mod doctor;
 mod error;
 mod events;
 mod find;
@@ -68,6 +69,7 @@ pub use connect::{Began, CUSTOM_STATE_MAX, ConnectRequest, Next};
 pub use customers::DesiredCustomer;
 pub use depart::{Departure, attempt_cookie, leaves};
 pub use directory::{IntegrationView, OptionView, WorkspaceView};
+pub use doctor::{Finding, Level};
 pub use error::{EngineError, SessionRefusal};
 pub use events::ImportWatch;
 pub use find::{
@@ -75,7 +77,7 @@ pub use find::{
 };
 pub use health::{KEY_CHECK, KEY_CHECK_PLACE};
 pub use import::{GivenCredentials, Import};
-pub use integrations::{IntegrationChange, NewIntegration, ParametersGiven};
+pub use integrations::{IntegrationChange, NewConnector, NewIntegration, ParametersGiven};
 pub use keys::{KeyView, MadeKey};
 pub use limits::{Act, Limits, Rate, Rates, network};
 pub use links::{DesiredLink, Link};

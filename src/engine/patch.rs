@@ -15,7 +15,10 @@ use super::{
     settle::parameters_place,
 };
 use crate::{
-    catalog::parameters::{self, ParameterError, Source},
+    catalog::{
+        parameters::{self, ParameterError, Source},
+        reach::{self, Reaching},
+    },
     model::{Access, Connection, ConnectionId, Credentials, Parameters, Scope},
     store::{ChangedConnection, ConnectionChange, CredentialChange, ParameterChange},
     vault::Sealed,
@@ -100,6 +103,9 @@ impl Engine {
         let connection = &found.connection;
         let had = self.parameters_of_connection(connection)?;
         let wanted = self.wanted_parameters(found, patch, &had)?;
+        if patch.credentials.is_none() {
+            check_hosts(found, patch, &had, wanted.as_ref().unwrap_or(&had))?;
+        }
         let parameters = wanted.as_ref().map(|wanted| self.parameter_change(connection, wanted));
         let is_new =
             patch.credentials.is_some() || patch.option.is_some() || is_other_input(connection, patch);
@@ -206,6 +212,35 @@ impl Engine {
             self.vault().open(credential_place(connection.workspace, &row), &Sealed(sealed.to_vec()))?;
         Credentials::from_bytes(opened.expose()).map_err(|_| crate::vault::VaultError::WrongPlace.into())
     }
+}
+
+/// Credentials were given for the hosts of that day: whoever names others gives them anew.
+fn check_hosts(
+    found: &ConnectionView,
+    patch: &ConnectionPatch,
+    had: &Parameters,
+    wanted: &Parameters,
+) -> Result<(), EngineError> {
+    let ConnectionView { connection, view } = found;
+    let refused = |path: &str| {
+        let message = "This changes the host that the credentials go to: send `credentials` with it.";
+        Err(EngineError::invalid(path, message))
+    };
+    let Some(option) = view.connector.option(Some(&connection.auth_option)) else { return Ok(()) };
+    let known = texts(Some(&connection.input));
+    let is_other = |field: &&&str| {
+        patch.input.iter().any(|given| given.get(**field).is_some_and(|new| known.get(**field) != Some(new)))
+    };
+    let fields = reach::host_fields(&view.connector, option);
+    if let Some(field) = fields.iter().find(is_other) {
+        return refused(&format!("input.{field}"));
+    }
+    let (had, wanted) = (had.over(&view.parameters), wanted.over(&view.parameters));
+    let reaching = |parameters| Reaching { connector: &view.connector, parameters };
+    if reach::added(reaching(&had), reaching(&wanted)).is_empty() {
+        return Ok(());
+    }
+    refused("connectorParameters")
 }
 
 fn check_texts(patch: &ConnectionPatch) -> Result<(), EngineError> {

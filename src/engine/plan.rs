@@ -6,7 +6,7 @@ use std::sync::Arc;
 use url::{Host, Url};
 
 use super::{
-    ConfigureError, DesiredIntegration, Engine,
+    ConfigureError, DesiredIntegration, Engine, IntegrationView,
     configure::check_key,
     directory::{client_secret_place, integration_parameters_place},
 };
@@ -16,6 +16,7 @@ use crate::{
         connector::Connector,
         logo::Logo,
         parameters::{self, SCOPES, Source},
+        reach::{self, Reaching},
     },
     model::{IntegrationId, IntegrationSettings, WorkspaceId},
     store::IntegrationPlan,
@@ -31,10 +32,12 @@ const CLIENT_ID_MAX: usize = 1024;
 const CLIENT_SECRET_MAX: usize = 16 * 1024;
 
 impl Engine {
+    /// Checks and seals. `before` is the integration as it is, where there is one.
     pub(super) fn plan_integration(
         &self,
         workspace: WorkspaceId,
         desired: DesiredIntegration,
+        before: Option<&IntegrationView>,
     ) -> Result<IntegrationPlan, ConfigureError> {
         check_key("integration", &desired.key)?;
         if desired.key == "confirm" {
@@ -52,6 +55,14 @@ impl Engine {
         let parameters = parameters::check(&connector, &settings.connector_parameters, Source::Integration);
         let parameters = parameters
             .map_err(|errors| ConfigureError::Parameter { integration: desired.key.clone(), errors })?;
+        let new_hosts = match before {
+            Some(view) => {
+                let had = Reaching { connector: &view.connector, parameters: &view.parameters };
+                reach::added(had, Reaching { connector: &connector, parameters: &parameters })
+            }
+            // One that is new has no connections; one whose connector cannot be read any more may have.
+            None => reach::all(&connector),
+        };
         let sealed_parameters = parameters
             .secret_bytes()
             .map(|bytes| self.vault().seal(integration_parameters_place(workspace, &row), &bytes).0);
@@ -67,6 +78,7 @@ impl Engine {
             settings,
             sealed_client_secret,
             sealed_parameters,
+            new_hosts,
         })
     }
 
@@ -82,11 +94,11 @@ impl Engine {
         self.catalog().get(&desired.connector).cloned().ok_or_else(|| {
             let begins =
                 |key: &str| key.starts_with(desired.connector.get(..3).unwrap_or(&desired.connector));
-            let near = self.catalog().iter().find(|connector| begins(&connector.key));
+            let near = self.catalog().keys().find(|key| begins(key));
             ConfigureError::UnknownConnector {
                 integration: desired.key.clone(),
                 connector: desired.connector.clone(),
-                hint: near.map(|near| format!(" (did you mean `{}`?)", near.key)).unwrap_or_default(),
+                hint: near.map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default(),
             }
         })
     }

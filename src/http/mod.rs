@@ -26,4 +26,4 @@ pub use assets::Assets;
 pub use client_address::{ClientAddress, ForwardedHeader, Peer, TrustedProxies};
 pub use limits::Limits;
 pub use refusal::Refusal;
-pub use state::{AppState, Operating};
+pub use state::{AppState, FragmentKey, Operating};

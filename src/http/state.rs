@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     engine::Engine,
-    model::{HandleHash, IntegrationId, redirect::Origin},
+    model::{HandleHash, IntegrationId, WorkspaceId, redirect::Origin},
 };
 
 use super::{Assets, Limits, limits::Streams, sdk::Sdk};
@@ -16,13 +16,18 @@ use super::{Assets, Limits, limits::Streams, sdk::Sdk};
 /// Fragments held at most; all are let go of when there are more.
 const HELD_MOST: usize = 8192;
 
-/// Pieces of pages that are the same for everybody, as HTML: by integration, revision of its workspace,
-/// and the state they show.
+/// Pieces of pages that are the same for everybody, as HTML.
 #[derive(Default)]
 pub struct Fragments(RwLock<HashMap<FragmentKey, Arc<str>>>);
 
 /// What a fragment depends on, and nothing else.
-pub type FragmentKey = (IntegrationId, i64, &'static str);
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum FragmentKey {
+    /// A card: its integration, the revision of the workspace, and the state it shows.
+    Card(IntegrationId, i64, &'static str),
+    /// The categories: workspace, its revision, and the chosen one.
+    Chips(WorkspaceId, i64, String),
+}
 
 impl Fragments {
     /// The fragment, made if this is the first time.

@@ -205,7 +205,7 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 }
 
 /// A date as HTTP has it today; the two forms of before 1994 are not read.
-pub(super) fn http_date(text: &str) -> Option<Timestamp> {
+pub fn http_date(text: &str) -> Option<Timestamp> {
     let date = OffsetDateTime::parse(text.trim(), &Rfc2822).ok()?;
     Some(Timestamp::from_seconds(date.unix_timestamp()))
 }

@@ -5,7 +5,7 @@
 //! which quirks. It knows nothing of workspaces, customers or connections: to us it is as foreign
 //! as any other provider, and it speaks to us by redirect and HTTP only.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::{
     Json, Router,
@@ -18,7 +18,7 @@ use minijinja::{Value, context};
 use url::{Host, Url};
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Connector, connector::Status},
     clock::{Clock, Entropy},
     model::Secret,
 };
@@ -60,7 +60,8 @@ use stats::Stats;
 /// The provider: what it plays, where it stands and what it remembers.
 pub struct Sandbox {
     catalog: Arc<Catalog>,
-    cast: Cast,
+    /// Read when the first call comes: it takes every file.
+    cast: OnceLock<Cast>,
     signer: Signer,
     origins: Origins,
     clock: Arc<dyn Clock>,
@@ -118,7 +119,7 @@ impl Sandbox {
         entropy: Arc<dyn Entropy>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            cast: Cast::new(&catalog),
+            cast: OnceLock::new(),
             signer: Signer::new(&key),
             origins: origins.into(),
             memory: Memory::new(),
@@ -129,12 +130,21 @@ impl Sandbox {
         })
     }
 
+    fn cast(&self) -> &Cast {
+        self.cast.get_or_init(|| Cast::new(&self.catalog))
+    }
+
     /// The authorize part of an option, by keys.
     fn part(&self, connector: &str, option: &str) -> Option<Part> {
         let connector = self.catalog.get(connector)?;
         let index = connector.auth.iter().position(|one| one.key == option)?;
         Some(Part::new(Arc::clone(connector), index, Role::Authorize))
     }
+}
+
+/// Whether it can play an app, by at least one of the ways to connect it.
+pub fn plays(connector: &Connector) -> bool {
+    connector.status != Status::Closed && connector.auth.iter().any(is_played)
 }
 
 /// Its routes; every path is `/sandbox` or below it.
@@ -155,7 +165,7 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
 async fn play(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Response {
     sandbox.stats.host(&call::host(request.uri().path()));
     let Some((call, body)) = Call::split(request) else { return reply::unknown() };
-    let parts = sandbox.cast.parts(&call.address);
+    let parts = sandbox.cast().parts(&call.address);
     match parts.first().map(|part| part.role) {
         None => reply::unknown(),
         Some(Role::Authorize) => consent::ask(&sandbox, &call, &parts),
@@ -172,8 +182,7 @@ async fn play(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Response
 
 /// `GET /sandbox/stats`: what reached the sandbox since it started.
 async fn stats(State(sandbox): State<Arc<Sandbox>>) -> Response {
-    let keys = sandbox.catalog.iter().map(|connector| connector.key.as_str());
-    reply::unstored((StatusCode::OK, Json(sandbox.stats.json(keys))).into_response())
+    reply::unstored((StatusCode::OK, Json(sandbox.stats.json(sandbox.catalog.keys()))).into_response())
 }
 
 /// `GET /sandbox`: what this is and who is played.

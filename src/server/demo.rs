@@ -7,15 +7,17 @@ use crate::{
         ConfigureError, DesiredIntegration, DesiredKey, DesiredWorkspace, Engine, EngineError, WorkspaceView,
     },
     model::{IntegrationSettings, WorkspaceSettings},
+    sandbox,
 };
 
-/// The workspace a newcomer meets: every app of the catalog, played by the sandbox.
+/// The workspace a newcomer meets: every app that the sandbox can play.
 pub(super) async fn demo(engine: &Engine) -> Result<(), ConfigureError> {
     let known = engine.workspaces().await?;
     if !known.is_empty() && !known.iter().all(|view| view.workspace.settings.demo) {
         return Ok(());
     }
-    let apps = engine.catalog().iter().map(|connector| DesiredIntegration {
+    let played = engine.catalog().iter().filter(|connector| sandbox::plays(connector));
+    let apps = played.map(|connector| DesiredIntegration {
         key: connector.key.clone(),
         connector: connector.key.clone(),
         connector_source: None,

@@ -15,7 +15,7 @@ use url::Url;
 use self::{
     background::Background,
     demo::{demo, demo_workspace},
-    opening::{check_key, check_sandbox, open_store},
+    opening::{check_key, check_sandbox, open_store, stage},
     routes::router,
 };
 use crate::{
@@ -65,9 +65,6 @@ pub enum StartError {
     /// The encryption keys.
     #[error("HITCHPOST_ENCRYPTION_KEYS or the key file beside the database: {0}")]
     Vault(#[from] VaultError),
-    /// A connector of the catalog.
-    #[error("{0}")]
-    Catalog(#[from] crate::catalog::parse::ConnectorError),
     /// The log.
     #[error(transparent)]
     Log(#[from] crate::telemetry::BadFilter),
@@ -139,7 +136,7 @@ pub async fn engine(
         outbound,
         clock: around.clock,
         entropy: around.entropy,
-        catalog: Arc::new(Catalog::builtin()?),
+        catalog: Arc::new(Catalog::on_demand()),
     };
     Ok(Engine::new(ports, addresses, config.limits.engine.clone()))
 }
@@ -189,10 +186,11 @@ impl Server {
             metrics_token: settings.metrics_token.as_ref().map(|token| HandleHash::of(token.expose())),
         };
         let state = AppState::new(engine.clone(), Assets::new(), origin, demo_workspace, operating);
-        let played = plays.then(|| {
+        let stage = if plays { Some(stage(&engine).await?) } else { None };
+        let played = stage.map(|stage| {
             let base = settings.sandbox_url.clone().unwrap_or_else(|| public_url.clone());
             let origins = sandbox::Origins { sandbox: base, callbacks: vec![public_url.clone()] };
-            Sandbox::new(engine.catalog().clone(), key, origins, clock, entropy)
+            Sandbox::new(stage, key, origins, clock, entropy)
         });
         Ok(Self { address, public_url, engine, listener, router: router(state, played), limits })
     }

@@ -1,9 +1,10 @@
 //! Opens what the server stands on, and refuses to go on where it does not fit.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use super::StartError;
 use crate::{
+    catalog::{Catalog, Connector},
     config::ConfigError,
     engine::{Engine, KEY_CHECK, KEY_CHECK_PLACE},
     store::{SqliteStore, Store as _},
@@ -30,6 +31,26 @@ pub(super) async fn check_key(store: &SqliteStore, vault: &Vault, path: &Path) -
         Ok(opened) if opened.expose() == KEY_CHECK => Ok(()),
         _ => Err(ConfigError::WrongKey { database }.into()),
     }
+}
+
+/// The connectors that the sandbox plays: those of the catalog, and workspaces' own as they are now.
+pub(super) async fn stage(engine: &Engine) -> Result<Arc<Catalog>, StartError> {
+    let mut catalog = Catalog::clone(engine.catalog());
+    for workspace in engine.workspaces().await? {
+        let own = workspace
+            .integrations
+            .iter()
+            .filter(|view| view.integration.connector_source.is_some() && view.integration.settings.sandbox);
+        for view in own {
+            let mut connector = Connector::clone(&view.connector);
+            // Its key is its integration's, which may be that of an app of the catalog.
+            if catalog.get(&connector.key).is_some() {
+                connector.key = format!("{}.{}", workspace.workspace.key, connector.key);
+            }
+            catalog.insert(connector);
+        }
+    }
+    Ok(Arc::new(catalog))
 }
 
 /// An integration that the sandbox should play needs the sandbox.

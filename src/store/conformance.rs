@@ -73,6 +73,7 @@ fn integration(key: &str) -> IntegrationPlan {
         settings: IntegrationSettings::default(),
         sealed_client_secret: Some(vec![1, 2, 3]),
         sealed_parameters: Some(vec![4, 5]),
+        new_hosts: Vec::new(),
     }
 }
 
@@ -322,6 +323,7 @@ suite! { sqlite:
     an_import_makes_one_connection_or_renews_it,
     an_integration_of_the_backends_outlives_the_file_until_the_file_names_it,
     an_integration_is_archived_and_restored_once,
+    an_integration_moves_to_new_hosts_without_credentials_only,
     two_workspaces_do_not_share_a_client,
     a_change_is_told_to_the_webhooks_that_want_it,
     a_delivery_is_one_processs_until_its_claim_ends,

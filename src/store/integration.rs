@@ -33,6 +33,8 @@ pub enum SavedIntegration {
     SharedClient,
     /// The workspace changed in the meantime.
     Moved,
+    /// So many of its connections hold credentials, which were not given for the hosts of the plan.
+    Held(i64),
 }
 
 /// Integrations that a backend makes and changes.

@@ -73,6 +73,9 @@ pub struct IntegrationPlan {
     pub sealed_client_secret: Option<Vec<u8>>,
     /// Secret connector parameters, sealed for this row.
     pub sealed_parameters: Option<Vec<u8>>,
+    /// Hosts that secrets could go to by this change and could not before. Unless there is none, nothing is
+    /// stored while one of its connections holds credentials.
+    pub new_hosts: Vec<String>,
 }
 
 /// What `apply` changed.
@@ -84,6 +87,9 @@ pub struct ApplyReport {
     pub integrations_created: usize,
     /// Integrations that are no longer in the file and are hidden now.
     pub integrations_hidden: Vec<String>,
+    /// Integrations that would have moved to new hosts, with how many connections hold credentials. When
+    /// there is one, nothing was done.
+    pub integrations_held: Vec<(String, i64)>,
 }
 
 /// A workspace with all that belongs to it.

@@ -24,7 +24,7 @@ impl Folder {
         std::fs::read_to_string(self.0.join(name)).unwrap_or_default()
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hitchpost"));
         command.current_dir(&self.0).args(arguments).env("HITCHPOST_LISTEN", "127.0.0.1:0");
         for variable in
@@ -35,7 +35,7 @@ impl Folder {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 

@@ -16,6 +16,7 @@ use super::command_line::Folder;
 
 const README: Doc = Doc(include_str!("../../README.md"));
 const CONNECT: Doc = Doc(include_str!("../../docs/connect.md"));
+const CONNECTORS: Doc = Doc(include_str!("../../docs/connectors.md"));
 const PARAMETERS: Doc = Doc(include_str!("../../docs/connector-parameters.md"));
 const TOKENS: Doc = Doc(include_str!("../../docs/tokens.md"));
 /// Samples that are the whole test suite or the release build themselves.
@@ -104,6 +105,20 @@ fn every_sample_has_a_test() {
             ],
         ),
         (TOKENS, &["workspace-keys", "munity"]),
+        (
+            CONNECTORS,
+            &[
+                "connector tickets.toml",
+                "check",
+                "config",
+                "try",
+                "show",
+                "doctor",
+                "inline",
+                "api",
+                "schema",
+            ],
+        ),
     ] {
         let ids = doc.ids();
         let mut others = doc.0.to_owned();
@@ -336,6 +351,43 @@ fn parameters_of_the_readme_reach_the_address_the_browser_leaves_for() {
         left.iter().map(|address| query(address)["scope"].clone()).collect::<Vec<_>>(),
         ["api id refresh_token", "api"]
     );
+}
+
+/// From a vendor's page to a connection, step by step.
+#[test]
+fn a_connector_of_ones_own_is_made_as_its_page_says() {
+    let config = CONNECTORS.sample("config") + &CONNECTORS.sample("inline");
+    let desk = Desk::new(
+        "connectors",
+        &[("hitchpost.toml", config), ("tickets.toml", CONNECTORS.sample("connector tickets.toml"))],
+    );
+    let script = format!(
+        "{{ {check}\n}} > checked\n{{ {show}\n}} > shown\n{{ {doctor}\n}} > examined\n{schema}\nserve\n\
+         {{ {tried}\n}} > tried\n{{ {api}\n}} > made\n",
+        check = CONNECTORS.sample("check"),
+        show = CONNECTORS.sample("show"),
+        doctor = CONNECTORS.sample("doctor"),
+        schema = CONNECTORS.sample("schema"),
+        tried = CONNECTORS.sample("try"),
+        api = CONNECTORS.sample("api"),
+    );
+
+    desk.run(&script, &[("ACME_SECRET", SECRET)]);
+
+    let folder = &desk.folder;
+    assert_eq!(folder.read("checked"), "tickets.toml: ok, 2 ways to sign in\n");
+    let shown = folder.read("shown");
+    assert!(
+        shown.contains("client_id = \"${TICKETS_CLIENT_ID}\"") && shown.contains("/oauth/callback/"),
+        "{shown}"
+    );
+    assert!(folder.read("examined").ends_with("0 problems, 1 warning\n"), "{}", folder.read("examined"));
+    assert!(serde_json::from_str::<Value>(&folder.read("connector.schema.json")).is_ok());
+    let tried = answers(&folder.read("tried"));
+    assert_eq!(tried[0]["connection"]["integrationKey"], "tickets", "{tried:?}");
+    assert!(tried[1]["user"]["id"].is_string(), "{tried:?}");
+    let made = answers(&folder.read("made"));
+    assert_eq!((&made[0]["key"], &made[0]["name"]), (&json!("boards"), &json!("Boards")), "{made:?}");
 }
 
 /// Acceptance 39: the developer's own page, handed over as the README does it and as the page about

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::layout::{Frame, document};
+use crate::app::parts::badge::explained;
 use crate::app::parts::connection::{Place, rows};
 use crate::app::parts::form::connect_form;
 use crate::app::parts::{icon, link, logo, notice::notice};
@@ -72,6 +73,7 @@ fn dialog(shell: &Shell, view: &AppView, form: &ConnectForm) -> AnyView {
         <section class="panel dialog">
             {logo::pair(shell.workspace_logo.as_deref(), &shell.workspace, &view.app.logo, name)}
             {heading} {customer}
+            {explained(&view.app.badges)}
             {shares(&shell.workspace, name, &view.shares)}
             {options(shell, view)}
             {connect_form(shell, &view.app, form)}

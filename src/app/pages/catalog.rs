@@ -4,27 +4,40 @@ use leptos::prelude::*;
 
 use crate::app::layout::{Frame, document, render};
 use crate::app::parts::connection::{Place, rows};
-use crate::app::parts::{icon, logo::logo, notice::notice};
+use crate::app::parts::{badge::badges, icon, logo::logo, notice::notice};
 use crate::app::text;
-use crate::app::view::{Card, CardState, CatalogView, Shell};
+use crate::app::view::{Card, CardState, CatalogView, Chips, Shell};
 
-/// Stands where the cards go.
-const CARDS: &str = "\u{f8ff}";
-/// What is split at. Text that somebody wrote has its `<` escaped, so this stands in a page once.
+/// Stands where something goes that was rendered before. Text that somebody wrote has its `<` escaped, so
+/// each of the two stands in a page once.
+const HOLE: &str = "\u{f8ff}";
 const GRID: &str = "<ul class=\"grid\">\u{f8ff}</ul>";
+const NAV: &str = "<nav>\u{f8ff}</nav>";
+/// Categories with a chip of their own, where there are more.
+const CHIPS: usize = 6;
+
 /// The whole page.
 pub fn catalog(shell: &Shell, view: &CatalogView) -> String {
     let frame = document(shell, Frame::Wide, || main(shell, view));
-    let Some((before, after)) = frame.split_once(GRID) else { return frame };
-    let mut page = String::with_capacity(frame.len() + view.cards.len() * 600);
-    page.push_str(before);
-    page.push_str("<ul class=\"grid\">");
-    for one in &view.cards {
-        page.push_str(one);
-    }
-    page.push_str("</ul>");
-    page.push_str(after);
+    let mut page = String::with_capacity(frame.len() + view.chips.len() + view.cards.len() * 600);
+    let rest = fill(&mut page, &frame, NAV, [&*view.chips]);
+    let cards = view.cards.iter().map(|card| &**card);
+    let rest = fill(&mut page, rest, GRID, ["<ul class=\"grid\">"].into_iter().chain(cards).chain(["</ul>"]));
+    page.push_str(rest);
     page
+}
+
+/// Copies `frame` up to `hole` and what goes there; hands back the rest of it.
+fn fill<'f, 'w>(
+    page: &mut String,
+    frame: &'f str,
+    hole: &str,
+    with: impl IntoIterator<Item = &'w str>,
+) -> &'f str {
+    let Some((before, after)) = frame.split_once(hole) else { return frame };
+    page.push_str(before);
+    page.extend(with);
+    after
 }
 
 /// A card. On a page of its own it depends on nothing but itself, so that it can be held for everybody.
@@ -55,7 +68,7 @@ fn main(shell: &Shell, view: &CatalogView) -> AnyView {
                 <p id="count" role="status">{text::count(view.total, &view.query)}</p>
                 {search(shell, view)}
             </div>
-            {chips(shell, view)}
+            <nav>{HOLE}</nav>
             {found(shell, view)}
         </section>
     }
@@ -84,22 +97,38 @@ fn search(shell: &Shell, view: &CatalogView) -> AnyView {
     .into_any()
 }
 
-fn chips(shell: &Shell, view: &CatalogView) -> AnyView {
+/// The categories. Depends on nothing but its arguments, so that it can be held for everybody.
+pub fn chips(shell: &Shell, view: &Chips) -> String {
+    render(|| chips_view(shell, view))
+}
+
+fn chips_view(shell: &Shell, view: &Chips) -> AnyView {
     if view.categories.is_empty() {
         return view! { <nav id="chips" aria-label=text::CATEGORIES hidden></nav> }.into_any();
     }
-    let chosen = view.category.as_deref().unwrap_or_default();
-    let all = [("", text::ALL, view.all)].into_iter();
-    let named = view.categories.iter().map(|one| (one.key.as_str(), one.name.as_str(), one.count));
-    let chips: Vec<_> = all
-        .chain(named)
-        .map(|(key, name, count)| {
-            let href = shell.home(&[("q", &view.query), ("category", key)]);
-            let current = (key == chosen).then_some("true");
-            view! { <li><a href=href aria-current=current>{name.to_owned()} " " <span>{count}</span></a></li> }
-        })
-        .collect();
-    view! { <nav id="chips" aria-label=text::CATEGORIES><ul>{chips}</ul></nav> }.into_any()
+    let chosen = view.chosen.as_deref().unwrap_or_default();
+    let chip = |key: &str, name: &str, count: usize| {
+        let href = shell.home(&[("q", &view.query), ("category", key)]);
+        let current = (key == chosen).then_some("true");
+        view! { <li><a href=href aria-current=current>{name.to_owned()} " " <span>{count}</span></a></li> }
+    };
+    // One more is shown rather than hidden alone.
+    let shown = if view.categories.len() > CHIPS + 1 { CHIPS } else { CHIPS + 1 };
+    let (first, mut rest): (Vec<_>, Vec<_>) =
+        view.categories.iter().enumerate().partition(|(place, one)| *place < shown || one.key == chosen);
+    rest.sort_by_cached_key(|(_, one)| one.name.to_lowercase());
+    let first: Vec<_> = first.into_iter().map(|(_, one)| chip(&one.key, &one.name, one.count)).collect();
+    let more = (!rest.is_empty()).then(|| {
+        let rest: Vec<_> = rest.into_iter().map(|(_, one)| chip(&one.key, &one.name, one.count)).collect();
+        view! { <details><summary>{text::MORE_CATEGORIES} {icon::down()}</summary><ul>{rest}</ul></details> }
+    });
+    view! {
+        <nav id="chips" aria-label=text::CATEGORIES>
+            <ul>{chip("", text::ALL, view.all)} {first}</ul>
+            {more}
+        </nav>
+    }
+    .into_any()
 }
 
 fn found(shell: &Shell, view: &CatalogView) -> AnyView {
@@ -111,7 +140,7 @@ fn found(shell: &Shell, view: &CatalogView) -> AnyView {
         let href = shell.home(&[("q", &view.query), ("category", category), ("cursor", cursor)]);
         view! { <p class="more"><a class="button" href=href data-more="">{text::MORE}</a></p> }
     });
-    view! { <div id="results"><ul class="grid">{CARDS}</ul>{more}</div> }.into_any()
+    view! { <div id="results"><ul class="grid">{HOLE}</ul>{more}</div> }.into_any()
 }
 
 fn nothing(shell: &Shell, view: &CatalogView) -> AnyView {
@@ -139,12 +168,13 @@ fn card_view(shell: &Shell, card: &Card) -> AnyView {
         let href = shell.app(&card.key, &[]);
         view! { <a class="button" href=href aria-label=text::act_on(action, &card.name)>{action}</a> }
     });
+    let badges = badges(&card.badges);
     let class = if card.state == CardState::Unavailable { "card off" } else { "card" };
     view! {
         <li class=class>
             {logo(&card.logo, &card.name)}
             <h3>{card.name.clone()}</h3>
-            <p>{card.description.clone()}</p>
+            <p>{badges} {card.description.clone()}</p>
             {state} {action}
         </li>
     }

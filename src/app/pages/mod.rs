@@ -11,7 +11,7 @@ pub mod result;
 
 pub use app::app;
 pub use ask::ask;
-pub use catalog::{card, catalog};
+pub use catalog::{card, catalog, chips};
 pub use choose::choose;
 pub use message::message;
 pub use reference::reference;

@@ -44,6 +44,7 @@ fn head() -> AppHead {
         name: hostile(),
         description: hostile(),
         logo: hostile(),
+        badges: vec![Badge::Beta],
         website: Some("javascript:alert(3)".to_owned()),
         docs: Some("https://docs.example/".to_owned()),
     }
@@ -87,13 +88,20 @@ fn connect() -> FormAction {
 }
 
 fn catalog_view() -> CatalogView {
-    let card =
-        Card { key: hostile(), name: hostile(), description: hostile(), logo: hostile(), ..Card::default() };
+    let card = Card {
+        key: hostile(),
+        name: hostile(),
+        description: hostile(),
+        logo: hostile(),
+        badges: vec![Badge::Beta, Badge::SignInOnly],
+        ..Card::default()
+    };
+    let category = Category { key: hostile(), name: hostile(), count: 3 };
+    let chips = Chips { query: hostile(), chosen: Some(hostile()), all: 3, categories: vec![category; 12] };
     CatalogView {
         query: hostile(),
         category: Some(hostile()),
-        categories: vec![Category { key: hostile(), name: hostile(), count: 3 }],
-        all: 3,
+        chips: pages::chips(&Shell::default(), &chips).into(),
         connections: vec![row()],
         cards: vec![pages::card(&Shell::default(), &card).into()],
         total: 1,

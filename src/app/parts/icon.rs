@@ -22,6 +22,11 @@ pub fn back() -> AnyView {
     stroke("M9.5 3.5 5 8l4.5 4.5")
 }
 
+/// An arrow that points at what opens below.
+pub fn down() -> AnyView {
+    stroke("m4 6.5 4 4 4-4")
+}
+
 /// A cross that closes.
 pub fn cross() -> AnyView {
     stroke("m4 4 8 8m0-8-8 8")

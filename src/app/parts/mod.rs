@@ -1,5 +1,6 @@
 //! The pieces that pages are made of. Each is a pure function from data to a view.
 
+pub mod badge;
 pub mod connection;
 pub mod field;
 pub mod form;

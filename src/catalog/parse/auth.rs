@@ -74,13 +74,12 @@ pub(super) fn option(item: &Item<'_>, connector: &str) -> Result<AuthOption, Con
         exchange: table.read("exchange", post)?,
         refresh,
         revoke: table.read("revoke", post)?,
-        discover: table
-            .or_default("discover", |item| item.list()?.iter().map(request::discover).collect())?,
+        discover: table.or_default("discover", |item| item.each(request::discover))?,
         jwt: table.read("jwt", jwt)?,
         signature: table.read("signature", signature)?,
         token_static: table.read("token_static", token_static)?,
         usage: table.read("use", usage)?.unwrap_or_else(|| usual_use(kind)),
-        fields: table.or_default("field", |item| item.list()?.iter().map(field::field).collect())?,
+        fields: table.or_default("field", |item| item.each(field::field))?,
         api: table.read("api", api)?,
         url: table.read("url", Item::template)?,
     };
@@ -89,7 +88,7 @@ pub(super) fn option(item: &Item<'_>, connector: &str) -> Result<AuthOption, Con
 }
 
 /// The name of a type as files have it.
-pub(in crate::catalog) fn type_name(kind: AuthType) -> &'static str {
+pub fn type_name(kind: AuthType) -> &'static str {
     TYPES.iter().find(|(_, other)| *other == kind).map_or("", |(name, _)| name)
 }
 

@@ -21,7 +21,14 @@ use crate::catalog::{
 /// One file: its name for errors, and where its keys are.
 pub(in crate::catalog) struct File {
     name: String,
-    lines: BTreeMap<String, usize>,
+    text: String,
+    /// Where each key begins. Lines are counted when one is asked for: of hundreds of files none is.
+    places: BTreeMap<String, usize>,
+    /// What was refused so far, in the order of reading.
+    faults: RefCell<Vec<ConnectorError>>,
+    /// The keys that each kind of table was asked for; places in lists left out of its name.
+    #[cfg(test)]
+    asked: RefCell<BTreeMap<String, std::collections::BTreeSet<&'static str>>>,
 }
 
 /// A value and the dotted key that leads to it.
@@ -42,27 +49,53 @@ pub(super) struct Table<'t> {
 impl File {
     /// Notes where each key of `root` stands in `text`.
     pub(super) fn new(name: &str, text: &str, root: &DeTable<'_>) -> Self {
-        let mut file = Self { name: name.to_owned(), lines: BTreeMap::new() };
-        file.note(text, "", root);
+        let mut file = Self {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            places: BTreeMap::new(),
+            faults: RefCell::default(),
+            #[cfg(test)]
+            asked: RefCell::default(),
+        };
+        file.note("", root);
         file
     }
 
-    fn note(&mut self, text: &str, prefix: &str, table: &DeTable<'_>) {
-        for (name, value) in table {
-            let key = join(prefix, name.get_ref());
-            self.lines.entry(key.clone()).or_insert(line_at(text, name.span().start));
-            self.note_value(text, &key, value);
+    /// Remembers a refusal, so that reading can go on behind it.
+    pub(in crate::catalog) fn note_fault(&self, fault: ConnectorError) {
+        let mut faults = self.faults.borrow_mut();
+        if !faults.contains(&fault) {
+            faults.push(fault);
         }
     }
 
-    fn note_value(&mut self, text: &str, key: &str, value: &Spanned<DeValue<'_>>) {
+    /// Everything that was refused, in the order of reading.
+    pub(in crate::catalog) fn faults(&self) -> Vec<ConnectorError> {
+        self.faults.borrow().clone()
+    }
+
+    /// The keys that each kind of table was asked for.
+    #[cfg(test)]
+    pub(super) fn asked(&self) -> BTreeMap<String, std::collections::BTreeSet<&'static str>> {
+        self.asked.borrow().clone()
+    }
+
+    fn note(&mut self, prefix: &str, table: &DeTable<'_>) {
+        for (name, value) in table {
+            let key = join(prefix, name.get_ref());
+            self.note_value(&key, value);
+            self.places.entry(key).or_insert(name.span().start);
+        }
+    }
+
+    fn note_value(&mut self, key: &str, value: &Spanned<DeValue<'_>>) {
         match value.get_ref() {
-            DeValue::Table(table) => self.note(text, key, table),
+            DeValue::Table(table) => self.note(key, table),
             DeValue::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
                     let key = format!("{key}[{index}]");
-                    self.lines.insert(key.clone(), line_at(text, item.span().start));
-                    self.note_value(text, &key, item);
+                    self.note_value(&key, item);
+                    self.places.insert(key, item.span().start);
                 }
             }
             _ => {}
@@ -70,11 +103,11 @@ impl File {
     }
 
     /// The line of `key`, or of the nearest table around it that the file has.
-    fn line(&self, key: &str) -> Option<usize> {
+    pub(super) fn line(&self, key: &str) -> Option<usize> {
         let mut key = key;
         loop {
-            if let Some(line) = self.lines.get(key) {
-                return Some(*line);
+            if let Some(place) = self.places.get(key) {
+                return Some(line_at(&self.text, *place));
             }
             key = &key[..key.rfind(['.', '['])?];
         }
@@ -92,7 +125,7 @@ impl File {
 
     /// Whether the file itself says something at `key`.
     pub(in crate::catalog) fn has(&self, key: &str) -> bool {
-        self.lines.contains_key(key)
+        self.places.contains_key(key)
     }
 }
 
@@ -192,6 +225,18 @@ impl<'t> Item<'t> {
         Ok(items.iter().enumerate().map(item).collect())
     }
 
+    /// A list whose items are all read, so that each is told what is wrong with it.
+    pub(super) fn each<T>(
+        &self,
+        read: impl Fn(&Item<'t>) -> Result<T, ConnectorError>,
+    ) -> Result<Vec<T>, ConnectorError> {
+        let all: Vec<_> = self.list()?.iter().map(read).collect();
+        for fault in all.iter().filter_map(|one| one.as_ref().err()) {
+            self.file.note_fault(fault.clone());
+        }
+        all.into_iter().collect()
+    }
+
     pub(super) fn texts(&self) -> Result<Vec<String>, ConnectorError> {
         self.list()?.iter().map(Item::text).collect()
     }
@@ -270,6 +315,11 @@ impl<'t> Table<'t> {
         self.file.refuse(&key, reason)
     }
 
+    /// Whether the table says something about `name`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.entries.iter().any(|(key, _)| *key == name)
+    }
+
     /// The value of `name`, if it is there.
     pub(super) fn get(&self, name: &'static str) -> Option<Item<'t>> {
         self.asked.borrow_mut().push(name);
@@ -277,13 +327,21 @@ impl<'t> Table<'t> {
         Some(Item { file: self.file, key: join(&self.key, name), value })
     }
 
-    /// The value of `name`, read by `read`, if it is there.
+    /// The value of `name`, read by `read`, if it is there. One that is refused is noted, and reading goes
+    /// on as if it were not there: whoever mends a file wants to see all that is wrong with it.
     pub(super) fn read<T>(
         &self,
         name: &'static str,
         read: impl FnOnce(&Item<'t>) -> Result<T, ConnectorError>,
     ) -> Result<Option<T>, ConnectorError> {
-        self.get(name).map(|item| read(&item)).transpose()
+        let Some(item) = self.get(name) else { return Ok(None) };
+        match read(&item) {
+            Ok(value) => Ok(Some(value)),
+            Err(fault) => {
+                self.file.note_fault(fault);
+                Ok(None)
+            }
+        }
     }
 
     /// The value of `name`, which must be there.
@@ -292,7 +350,8 @@ impl<'t> Table<'t> {
         name: &'static str,
         read: impl FnOnce(&Item<'t>) -> Result<T, ConnectorError>,
     ) -> Result<T, ConnectorError> {
-        self.read(name, read)?.ok_or_else(|| self.refuse(name, "is missing"))
+        let item = self.get(name).ok_or_else(|| self.refuse(name, "is missing"))?;
+        read(&item)
     }
 
     /// The value of `name`, or `T`'s default.
@@ -307,12 +366,19 @@ impl<'t> Table<'t> {
     /// Refuses keys nobody asked for.
     pub(super) fn finish(&self) -> Result<(), ConnectorError> {
         let asked = self.asked.borrow();
-        match self.entries.iter().find(|(name, _)| !asked.contains(name)) {
-            None => Ok(()),
-            Some((name, _)) => {
-                let known = asked.join(", ");
-                Err(self.refuse(name, format!("is not a key of the format; here it has {known}")))
-            }
+        #[cfg(test)]
+        self.file.asked.borrow_mut().entry(kind_of(&self.key)).or_default().extend(asked.iter());
+        for (name, _) in self.entries.iter().filter(|(name, _)| !asked.contains(name)) {
+            let known = asked.join(", ");
+            self.file
+                .note_fault(self.refuse(name, format!("is not a key of the format; here it has {known}")));
         }
+        Ok(())
     }
+}
+
+/// `auth[].field[]` of `auth[0].field[2]`.
+#[cfg(test)]
+fn kind_of(key: &str) -> String {
+    key.chars().filter(|letter| !letter.is_ascii_digit()).collect()
 }

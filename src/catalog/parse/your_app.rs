@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use toml::de::DeTable;
 
-use super::{ConnectorError, lint, reader, root_table};
+use super::{ConnectorError, lint, reader, whole};
 use crate::catalog::{
     Connector, Template,
     connector::{Api, AuthOption, AuthType, Basic, Field, Refresh, Usage},
@@ -89,7 +89,7 @@ fn read(name: &str, base_uri: &str, auth: &Value) -> Result<Connector, Connector
     text.push_str("]\n");
     let root = DeTable::parse(&text).map_err(|error| refuse("auth", error.message()))?;
     let file = reader::File::new(FILE, &text, root.get_ref());
-    let mut connector = root_table(YOUR_APP, &reader::Table::new(&file, "", root.get_ref()))?;
+    let mut connector = whole(YOUR_APP, &file, root.get_ref()).map_err(|mut faults| faults.swap_remove(0))?;
     for option in &mut connector.auth {
         if !TYPES.contains(&option.kind) {
             let reason = format!("`{}` needs a page; use one of the others", super::type_name(option.kind));
@@ -164,7 +164,7 @@ fn field(name: String) -> Field {
 }
 
 /// A JSON value as it is written in TOML.
-fn literal(value: &Value, text: &mut String) -> Result<(), &'static str> {
+pub(super) fn literal(value: &Value, text: &mut String) -> Result<(), &'static str> {
     match value {
         Value::Null => return Err("has a null; leave the key out instead"),
         Value::Bool(truth) => text.push_str(&truth.to_string()),
@@ -193,7 +193,7 @@ fn literal(value: &Value, text: &mut String) -> Result<(), &'static str> {
 }
 
 /// A TOML basic string.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for letter in text.chars() {

@@ -262,3 +262,33 @@ pub(super) async fn two_workspaces_do_not_share_a_client(store: &dyn Store) {
 
     assert_eq!((shared, apart), (SavedIntegration::SharedClient, SavedIntegration::Saved));
 }
+
+/// Credentials were given for the hosts of their day; the store looks for them where nobody else writes.
+pub(super) async fn an_integration_moves_to_new_hosts_without_credentials_only(store: &dyn Store) {
+    let scope = furnished(store).await;
+    let connection = connected(store, scope).await;
+    let moved = || IntegrationPlan {
+        connector: "other".to_owned(),
+        new_hosts: vec!["evil.example".to_owned()],
+        ..integration("hubspot")
+    };
+    let mut applied = plan(&["github"]);
+    applied.workspaces[0].integrations.push(moved());
+    let connector = async || {
+        let entry = store.workspace(acme()).await.unwrap().unwrap();
+        let found =
+            entry.integrations.into_iter().find(|stored| stored.integration.key == "hubspot").unwrap();
+        found.integration.connector
+    };
+
+    let by_file = store.apply(&applied, at(5)).await.unwrap();
+    let by_backend = saved(store, &moved(), revision(store).await, false).await;
+    let before = connector().await;
+    store.archive(scope, connection.id, Actor::Customer, at(6)).await.unwrap();
+    let free = store.apply(&applied, at(7)).await.unwrap();
+
+    assert_eq!(by_file.integrations_held, [("hubspot".to_owned(), 1)]);
+    assert_eq!(by_backend, SavedIntegration::Held(1));
+    assert_eq!((before.as_str(), connector().await.as_str()), ("hubspot", "other"));
+    assert!(free.integrations_held.is_empty());
+}

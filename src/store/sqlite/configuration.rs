@@ -60,7 +60,9 @@ pub(super) async fn apply(pool: &SqlitePool, plan: &ApplyPlan, now: Timestamp) -
         apply_webhooks(&mut tx, workspace.id, &workspace.webhooks, now).await?;
         note_applied(&mut tx, workspace, now).await?;
     }
-    tx.commit().await?;
+    if report.integrations_held.is_empty() {
+        tx.commit().await?;
+    }
     Ok(report)
 }
 
@@ -152,6 +154,10 @@ async fn apply_integration(
     now: Timestamp,
     report: &mut ApplyReport,
 ) -> Result<()> {
+    let held = held(tx, plan).await?;
+    if held > 0 {
+        report.integrations_held.push((plan.key.clone(), held));
+    }
     let known = sqlx::query("select 1 from integration where id = $1")
         .bind(plan.id.to_string())
         .fetch_optional(&mut **tx)
@@ -187,6 +193,24 @@ async fn apply_integration(
     .await?;
     report.integrations_created += usize::from(known.is_none());
     Ok(())
+}
+
+/// How many connections of an integration that moves to new hosts hold credentials.
+pub(super) async fn held(tx: &mut Transaction<'_, Sqlite>, plan: &IntegrationPlan) -> Result<i64> {
+    if plan.new_hosts.is_empty() {
+        return Ok(0);
+    }
+    let row = sqlx::query(
+        "select count(*) as held
+         from connection
+         where integration_id = $1
+           and state <> 'archived'
+           and sealed_credentials is not null",
+    )
+    .bind(plan.id.to_string())
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(row.try_get("held")?)
 }
 
 async fn hide_others(

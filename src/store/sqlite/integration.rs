@@ -7,6 +7,7 @@ use sqlx::{Sqlite, Transaction};
 use super::{
     super::{IntegrationPlan, IntegrationSave, IntegrationStore, Result, SavedIntegration},
     SqliteStore,
+    configuration::held,
     journal::{Entry, note},
 };
 use crate::model::{Action, Actor, IntegrationId, Timestamp, WorkspaceId};
@@ -25,6 +26,10 @@ impl IntegrationStore for SqliteStore {
         }
         if is_shared(&mut tx, save.workspace, save.plan).await? {
             return Ok(SavedIntegration::SharedClient);
+        }
+        let held = held(&mut tx, save.plan).await?;
+        if held > 0 {
+            return Ok(SavedIntegration::Held(held));
         }
         if !begin_revision(&mut tx, save, now).await? {
             return Ok(SavedIntegration::Moved);
