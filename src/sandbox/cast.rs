@@ -1,6 +1,6 @@
 //! Who plays what: the roles an address has in the connector files.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use url::Url;
 
@@ -135,7 +135,13 @@ pub(super) fn is_played(option: &AuthOption) -> bool {
 }
 
 /// All addresses of all connectors.
-pub(super) struct Cast(Vec<Place>);
+#[derive(Default)]
+pub(super) struct Cast {
+    /// By a host that is written out, since most are.
+    named: HashMap<String, Vec<Place>>,
+    /// With a host that is open, as a whole or in part.
+    open: Vec<Place>,
+}
 
 struct Place {
     pattern: AddressPattern,
@@ -146,7 +152,7 @@ struct Place {
 impl Cast {
     /// Reads the files' addresses, once.
     pub(super) fn new(catalog: &Catalog) -> Self {
-        let mut cast = Self(Vec::new());
+        let mut cast = Self::default();
         for connector in catalog.iter() {
             for option in 0..connector.auth.len() {
                 cast.learn(connector, option);
@@ -163,7 +169,7 @@ impl Cast {
             let role = if played { role } else { Role::Unplayed };
             if let Some(pattern) = request.and_then(|request| pattern(request, api)) {
                 let part = Part::new(Arc::clone(connector), index, role);
-                self.0.push(Place { pattern, reach: Reach::Exactly, part });
+                self.add(Place { pattern, reach: Reach::Exactly, part });
             }
         };
         learn(option.authorize.as_ref(), Role::Authorize);
@@ -180,15 +186,22 @@ impl Cast {
         if let Some(base) = api.and_then(|api| api.base.as_ref()) {
             let pattern = AddressPattern::of(base.source());
             let part = Part::new(Arc::clone(connector), index, Role::Api);
-            self.0.push(Place { pattern, reach: Reach::Below, part });
+            self.add(Place { pattern, reach: Reach::Below, part });
+        }
+    }
+
+    fn add(&mut self, place: Place) {
+        match place.pattern.written_host() {
+            Some(host) => self.named.entry(host).or_default().push(place),
+            None => self.open.push(place),
         }
     }
 
     /// The parts that are played at this address: all of one kind, the surest first.
     pub(super) fn parts(&self, address: &Address) -> Vec<Part> {
-        let mut found: Vec<(u8, Certainty, Part)> = self
-            .0
-            .iter()
+        let named = self.named.get(&address.host).into_iter().flatten();
+        let mut found: Vec<(u8, Certainty, Part)> = named
+            .chain(&self.open)
             .filter_map(|place| {
                 let admits = |host: &str| admits(place.part.api(), host);
                 let (certainty, captured) = place.pattern.fits(address, place.reach, admits)?;

@@ -124,6 +124,14 @@ impl AddressPattern {
         Self::of(&format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/')))
     }
 
+    /// The host, when nothing of it is open.
+    pub(super) fn written_host(&self) -> Option<String> {
+        match self.host.0.as_slice() {
+            [Piece::Literal(host)] => Some(host.clone()),
+            _ => None,
+        }
+    }
+
     /// What the address says about this pattern; `admits` judges a host that is open as a whole.
     pub(super) fn fits(
         &self,

@@ -4,6 +4,7 @@
 //! One line of [`LINES`] is one auth option. What a line hides stands in the rooms beside.
 
 mod accounts;
+mod contract;
 mod life;
 mod quirks;
 mod relay;
