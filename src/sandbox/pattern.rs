@@ -53,6 +53,14 @@ impl Pattern {
         (text.len() <= LONGEST && fit(&self.0, text, &mut captured)).then_some(captured)
     }
 
+    /// The hole at the end, where a dot is before it.
+    fn end_behind_a_dot(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [.., Piece::Literal(before), Piece::Hole(name)] if before.ends_with('.') => Some(name),
+            _ => None,
+        }
+    }
+
     /// The pattern is one hole and nothing else.
     fn is_hole(&self) -> bool {
         matches!(self.0.as_slice(), [Piece::Hole(_)])
@@ -163,10 +171,15 @@ impl AddressPattern {
         if self.host.is_hole() {
             return admits(host).then_some((Certainty::AnyHost, captured));
         }
-        let labels =
-            captured.values().all(|value| value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
+        // Only what ends a host may have several labels, and then the connector's hosts judge it.
+        let end = self.host.end_behind_a_dot();
+        let is_label = |(name, value): (&String, &String)| {
+            let dots = end == Some(name.as_str());
+            value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || (dots && b == b'.'))
+        };
         let certainty = if captured.is_empty() { Certainty::Host } else { Certainty::Label };
-        labels.then_some((certainty, captured))
+        let fits = captured.iter().all(is_label) && (end.is_none() || admits(host));
+        fits.then_some((certainty, captured))
     }
 }
 
@@ -207,6 +220,18 @@ mod tests {
         assert!(fit("a.b.zendesk.com", "/oauth/tokens").is_none());
         assert!(fit("zendesk.com", "/oauth/tokens").is_none());
         assert!(fit("acme.zendesk.com", "/oauth/tokens/9").is_none());
+    }
+
+    #[test]
+    fn the_end_of_a_host_may_have_several_labels_that_the_hosts_admit() {
+        let pattern = AddressPattern::of("https://api.{{site}}/v1");
+
+        let fit = |host: &str| {
+            pattern.fits(&address(host, "/v1"), Reach::Exactly, |host| host.ends_with(".ok.example"))
+        };
+
+        assert_eq!(fit("api.eu.ok.example").expect("it fits").1["site"], "eu.ok.example");
+        assert!(fit("api.evil.example").is_none());
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub enum Slot {
     Host,
     /// A label of the host or a part of one.
     Label,
+    /// The end of the host, behind a dot: `example.com` for `https://api.{{site}}/v1`.
+    Domain,
     /// The port.
     Port,
     /// One path segment or a part of one.
@@ -77,7 +79,7 @@ impl Template {
     /// When the text around the placeholders cannot be an address.
     pub fn host_shape(&self) -> Result<HostShape, TemplateError> {
         let slots = self.slots()?;
-        let in_host = |slot: &Slot| matches!(slot, Slot::Base | Slot::Host | Slot::Label | Slot::Port);
+        let in_host = |slot: &Slot| !matches!(slot, Slot::Segment | Slot::Query);
         let Some(last) = slots.iter().rposition(in_host) else {
             let draft = self.walk(|_, _, _| Ok(()))?;
             return Ok(HostShape::Literal(draft.authority.to_ascii_lowercase()));
@@ -146,6 +148,7 @@ impl Template {
                         Place::AfterBase => return Err(NO_SCHEME),
                         Place::Authority if first_in_host && ends_host => Slot::Host,
                         Place::Authority if draft.authority.ends_with(':') => Slot::Port,
+                        Place::Authority if draft.authority.ends_with('.') && ends_host => Slot::Domain,
                         Place::Authority => Slot::Label,
                         Place::Path => Slot::Segment,
                         Place::Query => Slot::Query,
@@ -286,6 +289,10 @@ fn fill(draft: &mut Draft, slot: Slot, value: &str) -> Result<(), &'static str> 
             check_label(value)?;
             draft.authority.push_str(value);
         }
+        Slot::Domain => {
+            check_labels(value)?;
+            draft.authority.push_str(value);
+        }
         Slot::Port => {
             if !is_port(value) {
                 return Err("is not a port number");
@@ -330,7 +337,6 @@ fn fill_base(draft: &mut Draft, value: &str) -> Result<(), &'static str> {
 }
 
 fn check_host(value: &str) -> Result<(), &'static str> {
-    const NOT_A_HOST: &str = "is not a host name, such as app.example.com";
     let (host, port) = match value.split_once(':') {
         Some((host, port)) => (host, Some(port)),
         None => (value, None),
@@ -338,11 +344,18 @@ fn check_host(value: &str) -> Result<(), &'static str> {
     if port.is_some_and(|port| !is_port(port)) {
         return Err("has a port that is not one");
     }
-    if host.len() > 253 || !host.contains('.') || host.split('.').any(|label| check_label(label).is_err()) {
+    if host.contains('.') { check_labels(host) } else { Err(NOT_A_HOST) }
+}
+
+const NOT_A_HOST: &str = "is not a host name, such as app.example.com";
+
+/// Labels with dots between: a whole host's, or the last ones of one.
+fn check_labels(value: &str) -> Result<(), &'static str> {
+    if value.len() > 253 || value.split('.').any(|label| check_label(label).is_err()) {
         return Err(NOT_A_HOST);
     }
     // A last label of digits (or 0x…) is read as an IPv4 address, in one of its many spellings.
-    let last = host.rsplit('.').next().unwrap_or_default();
+    let last = value.rsplit('.').next().unwrap_or_default();
     if last.starts_with(|first: char| first.is_ascii_digit()) {
         return Err(NOT_A_HOST);
     }
