@@ -1,7 +1,11 @@
 //! Who plays what: the roles an address has in the connector files.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
+use http::Method;
 use url::Url;
 
 use crate::catalog::{
@@ -12,7 +16,8 @@ use crate::catalog::{
 use crate::protocol::oauth1::SignatureMethod;
 
 use super::{
-    call::Address,
+    call::Call,
+    oauth1::Signed,
     pattern::{AddressPattern, Captured, Certainty, Reach},
 };
 
@@ -55,6 +60,15 @@ impl Role {
             Self::Test | Self::Discover(_) => 5,
             Self::Unplayed => 6,
             Self::Api => 7,
+        }
+    }
+
+    /// Whether a call can be one for this role, by more than its address.
+    fn is_meant_by(self, call: &Call) -> bool {
+        match self {
+            Self::Authorize => call.method == Method::GET,
+            Self::RequestToken => Signed::read(call).is_none_or(|signed| signed.get("oauth_token").is_none()),
+            _ => true,
         }
     }
 }
@@ -197,17 +211,32 @@ impl Cast {
         }
     }
 
-    /// The parts that are played at this address: all of one kind, the surest first.
-    pub(super) fn parts(&self, address: &Address) -> Vec<Part> {
+    /// The parts that are played at a call's address: all of one kind, the surest first.
+    pub(super) fn parts(&self, call: &Call) -> Vec<Part> {
+        let address = &call.address;
         let named = self.named.get(&address.host).into_iter().flatten();
         let mut found: Vec<(u8, Certainty, Part)> = named
             .chain(&self.open)
             .filter_map(|place| {
                 let admits = |host: &str| admits(place.part.api(), host);
                 let (certainty, captured) = place.pattern.fits(address, place.reach, admits)?;
+                let is_anywhere = certainty == Certainty::AnyHost && !lists(place.part.api(), &address.host);
+                let certainty = if is_anywhere { Certainty::Anywhere } else { certainty };
                 Some((place.part.role.rank(), certainty, Part { captured, ..place.part.clone() }))
             })
             .collect();
+        // An app that may stand anywhere does not stand where another one lives.
+        let is_sure = |certainty: Certainty| certainty < Certainty::Anywhere;
+        let at_home: HashSet<String> = found
+            .iter()
+            .filter(|(_, certainty, _)| is_sure(*certainty))
+            .map(|(.., part)| part.connector.key.clone())
+            .collect();
+        found.retain(|(.., part)| at_home.is_empty() || at_home.contains(&part.connector.key));
+        // Some apps have one address for two steps.
+        if found.iter().any(|(.., part)| part.role.is_meant_by(call)) {
+            found.retain(|(.., part)| part.role.is_meant_by(call));
+        }
         found.sort_by_key(|(rank, certainty, _)| (*rank, *certainty));
         let Some(best) = found.first().map(|(rank, ..)| *rank) else { return Vec::new() };
         // A key may belong to an option whose own file part names no test call.
@@ -235,6 +264,12 @@ fn pattern(request: &Request, api: Option<&Api>) -> Option<AddressPattern> {
 
 /// Whether the connector may send anything to this host.
 pub(super) fn admits(api: Option<&Api>, host: &str) -> bool {
+    let is_host = Url::parse(&format!("https://{host}/")).is_ok();
+    (is_host && api.is_some_and(|api| api.open_hosts)) || lists(api, host)
+}
+
+/// Whether the connector has this host among its own.
+fn lists(api: Option<&Api>, host: &str) -> bool {
     let Ok(url) = Url::parse(&format!("https://{host}/")) else { return false };
-    api.is_some_and(|api| api.open_hosts || api.hosts.iter().any(|pattern| pattern.matches(&url)))
+    api.is_some_and(|api| api.hosts.iter().any(|pattern| pattern.matches(&url)))
 }

@@ -104,8 +104,10 @@ pub(super) enum Certainty {
     Host,
     /// A part of the host is open.
     Label,
-    /// The whole host is open.
+    /// The whole host is open, within what the connector lists.
     AnyHost,
+    /// The connector may stand on any host at all.
+    Anywhere,
 }
 
 /// How much of an address a pattern covers.

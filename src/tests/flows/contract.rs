@@ -137,7 +137,8 @@ async fn bench(connectors: &[Arc<Connector>]) -> Bench {
     let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
     let app = TestApp::played_by(relay.address, &config, &files).await;
     relay.play(Arc::new(app.clock.clone()), app.base.clone());
-    Bench { app, relay }
+    let browser = app.browser();
+    Bench { app, relay, browser }
 }
 
 /// As files write it.

@@ -59,8 +59,11 @@ impl Given {
         let value = match (&default, schema.get("enum").and_then(Value::as_array)) {
             _ if name == "scopes" => return,
             (Some(default), _) => default.clone(),
-            _ if parameter.integration_only => json!(signs.unwrap_or(WORD)),
             (None, Some(values)) => values.first().cloned().unwrap_or_default(),
+            (None, None) if parameter.integration_only => match (signs, schema.pointer("/examples/0")) {
+                (Some(key), _) => json!(key),
+                (None, example) => example.cloned().unwrap_or_else(|| json!(WORD)),
+            },
             (None, None) => match schema.get("pattern").and_then(Value::as_str) {
                 _ if signs.is_some() => json!(signs),
                 Some(pattern) => json!(fitting(pattern).unwrap_or_default()),

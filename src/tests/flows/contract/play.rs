@@ -18,7 +18,7 @@ use url::Url;
 use super::{
     super::{
         super::{
-            app::{SECRET, TestApp},
+            app::{Browser, SECRET, TestApp},
             provider::Seen,
         },
         relay::{Answer, Relay},
@@ -58,6 +58,7 @@ fn fault<T, E: std::fmt::Display>(step: &'static str) -> impl Fn(E) -> Fault + u
 pub struct Bench {
     pub app: TestApp,
     pub relay: Relay,
+    pub browser: Browser,
 }
 
 /// One option on it.
@@ -231,7 +232,7 @@ impl<'b> Play<'b> {
     /// Says yes; comes back with what the callback carries, in its address or in a form.
     async fn consent(&self, address: &Url) -> Step<Vec<(String, String)>> {
         let step = "consent";
-        let mut browser = self.bench.app.browser();
+        let mut browser = self.bench.browser.anew();
         let page = browser.get(address.as_str()).await;
         if page.status != StatusCode::OK {
             return Err(Fault { step, why: format!("{}: {}", page.status, said(&page.body)) });
@@ -271,7 +272,7 @@ impl<'b> Play<'b> {
         let customer = self.script.known.get("customer.id").unwrap_or_default();
         let body = json!({ "credentials": credentials, "customerId": customer });
         let path = format!("/connect/continue/{ticket}");
-        let answer = app.browser().post_json(&path, &app.signed(SECRET, &admin), &body).await;
+        let answer = self.bench.browser.anew().post_json(&path, &app.signed(SECRET, &admin), &body).await;
         let back = answer.json()["redirectUrl"].as_str().and_then(|url| Url::parse(url).ok());
         let back = back.ok_or_else(|| answer.body.clone()).map_err(fault::<(), _>(step))?;
         Ok(back.query_pairs().into_owned().collect())
@@ -363,7 +364,8 @@ impl<'b> Play<'b> {
         let customer = self.script.known.get("customer.id").unwrap_or_default();
         let path = format!("/connections/{}/proxy{PROBED}", made.id);
         let bearer = format!("Bearer {}", app.token(customer));
-        let page = app.browser().send(Method::GET, &path, &[("authorization", &bearer)], None).await;
+        let page =
+            self.bench.browser.anew().send(Method::GET, &path, &[("authorization", &bearer)], None).await;
         let mut answered = self.bench.relay.take_answered();
         let Some(call) = self.script.proxied().map_err(fault::<(), _>(step))? else {
             let is_refused = page.status.is_client_error() && answered.is_empty();
