@@ -273,3 +273,83 @@ fn lists(api: Option<&Api>, host: &str) -> bool {
     let Ok(url) = Url::parse(&format!("https://{host}/")) else { return false };
     api.is_some_and(|api| api.hosts.iter().any(|pattern| pattern.matches(&url)))
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, extract::Request as HttpRequest};
+
+    use super::*;
+    use crate::catalog::parse;
+
+    /// Authorizes and trades at one address.
+    const ONE: &str = r#"
+        name = "One"
+        [[auth]]
+        type = "oauth2"
+        authorize = { url = "https://one.example/oauth/token" }
+        token = { url = "https://one.example/oauth/token" }
+        use = { headers = { Authorization = "Bearer {{access_token}}" } }
+    "#;
+    /// Begins and ends at one address.
+    const TWO: &str = r#"
+        name = "Two"
+        [[auth]]
+        type = "oauth1"
+        request_token = { url = "https://two.example/oauth" }
+        authorize = { url = "https://two.example/ask" }
+        token = { url = "https://two.example/oauth" }
+        use = { sign = true }
+    "#;
+    /// Stands wherever the developer says.
+    const ANYWHERE: &str = r#"
+        name = "Anywhere"
+        [api]
+        open_hosts = true
+        [parameters.host]
+        type = "string"
+        integration_only = true
+        [[auth]]
+        type = "oauth2"
+        authorize = { url = "https://{{param.host}}/oauth/token" }
+        token = { url = "https://{{param.host}}/oauth/trade" }
+        use = { headers = { Authorization = "Bearer {{access_token}}" } }
+    "#;
+
+    /// Who plays a call, and as what.
+    fn played(method: Method, address: &str, authorization: &str) -> Vec<(String, Role)> {
+        let mut catalog = Catalog::default();
+        for (key, text) in [("one", ONE), ("two", TWO), ("anywhere", ANYWHERE)] {
+            catalog.insert(parse::connector(key, key, text).unwrap_or_else(|error| panic!("{error}")));
+        }
+        let request = HttpRequest::builder().method(method).uri(format!("/sandbox/{address}"));
+        let request = request.header("authorization", authorization).body(Body::empty());
+        let (call, _) = Call::split(request.expect("a request")).expect("it has a host");
+        let parts = Cast::new(&catalog).parts(&call);
+        parts.into_iter().map(|part| (part.connector.key.clone(), part.role)).collect()
+    }
+
+    fn only(key: &str, role: Role) -> Vec<(String, Role)> {
+        vec![(key.to_owned(), role)]
+    }
+
+    #[test]
+    fn an_address_of_two_steps_is_told_by_the_call() {
+        let trading = r#"OAuth oauth_consumer_key="k", oauth_token="t", oauth_verifier="v""#;
+        let beginning = r#"OAuth oauth_consumer_key="k", oauth_callback="c""#;
+
+        assert_eq!(played(Method::GET, "one.example/oauth/token", ""), only("one", Role::Authorize));
+        assert_eq!(played(Method::POST, "one.example/oauth/token", ""), only("one", Role::Token));
+        assert_eq!(played(Method::POST, "two.example/oauth", beginning), only("two", Role::RequestToken));
+        assert_eq!(played(Method::POST, "two.example/oauth", trading), only("two", Role::Token));
+    }
+
+    #[test]
+    fn what_may_stand_anywhere_stands_where_nobody_else_does() {
+        let authorize = played(Method::GET, "nobody.example/oauth/token", "");
+
+        assert_eq!(authorize, only("anywhere", Role::Authorize));
+        assert_eq!(played(Method::POST, "nobody.example/oauth/trade", ""), only("anywhere", Role::Token));
+        assert_eq!(played(Method::POST, "one.example/oauth/trade", ""), only("anywhere", Role::Token));
+        assert_eq!(played(Method::GET, "one.example/oauth/token", ""), only("one", Role::Authorize));
+    }
+}

@@ -6,10 +6,12 @@
 //! account it is in the end, stands in the lines of [`super`], by hand.
 
 mod call;
+mod fill;
 mod given;
 mod known;
 mod play;
 mod script;
+mod visit;
 
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 

@@ -5,15 +5,14 @@ use std::{sync::Arc, time::Duration};
 use hitchpost::{
     catalog::{
         Connector,
-        connector::{AuthOption, AuthType, Request},
+        connector::{AuthOption, Request},
     },
-    engine::{Began, CallbackParams, ConnectRequest, Departure, Next, Outcome},
+    engine::{Began, ConnectRequest, Next, Outcome},
     model::{Access, ConnectionId, Credentials, Road, Scope, Session, Surface},
 };
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use url::Url;
 
 use super::{
     super::{
@@ -25,7 +24,7 @@ use super::{
     },
     call::Call,
     given::{Given, given},
-    known::{Known, names},
+    known::Known,
     script::{Client, PROBED, Script},
 };
 
@@ -48,9 +47,9 @@ pub struct Fault {
     pub why: String,
 }
 
-type Step<T> = Result<T, Fault>;
+pub(super) type Step<T> = Result<T, Fault>;
 
-fn fault<T, E: std::fmt::Display>(step: &'static str) -> impl Fn(E) -> Fault + use<T, E> {
+pub(super) fn fault<E: std::fmt::Display>(step: &'static str) -> impl Fn(E) -> Fault {
     move |why| Fault { step, why: why.to_string() }
 }
 
@@ -63,12 +62,12 @@ pub struct Bench {
 
 /// One option on it.
 pub struct Play<'b> {
-    bench: &'b Bench,
-    connector: &'b Arc<Connector>,
-    option: &'b AuthOption,
+    pub(super) bench: &'b Bench,
+    pub(super) connector: &'b Arc<Connector>,
+    pub(super) option: &'b AuthOption,
     session: Session,
     given: Given,
-    script: Script<'b>,
+    pub(super) script: Script<'b>,
 }
 
 /// A connection that was made.
@@ -83,7 +82,7 @@ struct Made {
 impl<'b> Play<'b> {
     pub async fn new(bench: &'b Bench, connector: &'b Arc<Connector>, option: &'b AuthOption) -> Step<Self> {
         let step = "prepare";
-        let given = given(connector, option).map_err(fault::<(), _>(step))?;
+        let given = given(connector, option).map_err(fault(step))?;
         let customer = format!("{}-{}", connector.key, option.key);
         let app = &bench.app;
         let claims = json!({
@@ -91,19 +90,19 @@ impl<'b> Play<'b> {
             "connectorParameters": given.parameters,
         });
         let session = app.engine.authenticate(&app.signed(SECRET, &claims), Surface::Page).await;
-        let session = session.map_err(fault::<(), _>(step))?;
-        let workspace = app.engine.workspace_by_key("acme").await.map_err(fault::<(), _>(step))?;
+        let session = session.map_err(fault(step))?;
+        let workspace = app.engine.workspace_by_key("acme").await.map_err(fault(step))?;
         let view = workspace.integration(&connector.key);
-        let view = view.ok_or("the integration is not there").map_err(fault::<(), _>(step))?;
+        let view = view.ok_or("the integration is not there").map_err(fault(step))?;
         let mut known = given.known.clone();
         known.set("customer.id", &customer);
         known.set("customer.name", "Ada Example");
         known.set("workspace.key", "acme");
         known.set("workspace.name", "Acme");
         known.open("jwt");
-        let client = client(connector, option, &mut known).map_err(fault::<(), _>(step))?;
+        let client = client(connector, option, &mut known).map_err(fault(step))?;
         let redirect_uri = match &option.redirect_uri {
-            Some(template) => known.text(template.source()).map_err(fault::<(), _>(step))?,
+            Some(template) => known.text(template.source()).map_err(fault(step))?,
             None => app.base.join(&format!("/oauth/callback/{}", view.integration.id)).unwrap().into(),
         };
         let api = connector.api_for(option);
@@ -139,13 +138,16 @@ impl<'b> Play<'b> {
             let why = format!("{}: {}{}", failure.key.as_str(), failure.message, self.last());
             return Err(Fault { step, why });
         }
-        let connection = outcome.connection.ok_or("no connection").map_err(fault::<(), _>(step))?;
+        let connection = outcome.connection.ok_or("no connection").map_err(fault(step))?;
         let (scope, id) = (self.session.scope(), connection.id);
         let answered = self.bench.relay.take_answered();
-        let credentials = self.bench.app.engine.fresh(scope, id).await.map_err(fault::<(), _>(step))?;
+        let credentials = self.bench.app.engine.fresh(scope, id).await.map_err(fault(step))?;
         self.learn(&credentials);
-        let calls = self.script.connect().map_err(fault::<(), _>(step))?;
-        judge(&calls, &answered).map_err(fault::<(), _>(step))?;
+        if connection.account.is_none() && self.script.names_account() {
+            return Err(Fault { step, why: "nobody says whose account it is".to_owned() });
+        }
+        let calls = self.script.connect().map_err(fault(step))?;
+        judge(&calls, &answered).map_err(fault(step))?;
         let traded = [&self.option.token, &self.option.exchange];
         let life = self.life(traded.into_iter().flatten(), &answered);
         let made = Made { scope, id, credentials, life };
@@ -173,7 +175,7 @@ impl<'b> Play<'b> {
 
     /// While a token is young nobody is asked for another.
     async fn rest(&self, step: &'static str, made: &Made) -> Step<()> {
-        let same = self.bench.app.engine.fresh(made.scope, made.id).await.map_err(fault::<(), _>(step))?;
+        let same = self.bench.app.engine.fresh(made.scope, made.id).await.map_err(fault(step))?;
         let calls = self.bench.relay.take_answered();
         if !calls.is_empty() || same.to_bytes() != made.credentials.to_bytes() {
             let why = format!("a fresh token is renewed: {:?}", calls.first().map(|(seen, _)| &seen.path));
@@ -207,77 +209,6 @@ impl<'b> Play<'b> {
         }
     }
 
-    /// At the provider's page and back.
-    async fn visit(&mut self, departure: Departure) -> Step<Outcome> {
-        let step = "authorize";
-        if let Some(call) = self.script.authorize().map_err(fault::<(), _>(step))? {
-            call.judge(&left(&departure.url)).map_err(fault::<(), _>(step))?;
-        }
-        let pairs = if self.option.kind == AuthType::Proxy {
-            self.hand_over(&departure.url).await?
-        } else {
-            self.consent(&departure.url).await?
-        };
-        let app = &self.bench.app;
-        let workspace = app.engine.workspace_by_key("acme").await.map_err(fault::<(), _>(step))?;
-        let id = workspace.integration(&self.connector.key).unwrap().integration.id.to_string();
-        let cookie = |name: &str| (name == departure.cookie).then(|| departure.binding.expose().to_owned());
-        let next = app.engine.callback(&id, &CallbackParams::new(pairs), cookie).await;
-        match next.map_err(|error| Fault { step: "callback", why: format!("{error:?}{}", self.last()) })? {
-            Next::Done(outcome) => Ok(*outcome),
-            _ => Err(Fault { step: "callback", why: "a page asks for more".to_owned() }),
-        }
-    }
-
-    /// Says yes; comes back with what the callback carries, in its address or in a form.
-    async fn consent(&self, address: &Url) -> Step<Vec<(String, String)>> {
-        let step = "consent";
-        let mut browser = self.bench.browser.anew();
-        let page = browser.get(address.as_str()).await;
-        if page.status != StatusCode::OK {
-            return Err(Fault { step, why: format!("{}: {}", page.status, said(&page.body)) });
-        }
-        let (action, mut fields) = page.form("");
-        fields.insert("decision".to_owned(), "allow".to_owned());
-        fields.insert("scenario".to_owned(), "allow".to_owned());
-        let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let answer = browser.post(page.url.join(&action).unwrap().as_str(), &fields).await;
-        if answer.status == StatusCode::SEE_OTHER {
-            let location = Url::parse(&answer.location()).map_err(fault::<(), _>(step))?;
-            return Ok(location.query_pairs().into_owned().collect());
-        }
-        if answer.status == StatusCode::OK {
-            return Ok(answer.form("").1.into_iter().collect());
-        }
-        Err(Fault { step, why: format!("{}: {}", answer.status, said(&answer.body)) })
-    }
-
-    /// What the developer's own page does: its backend hands over what the customer gave there.
-    async fn hand_over(&mut self, address: &Url) -> Step<Vec<(String, String)>> {
-        let step = "hand over";
-        let ticket =
-            address.query_pairs().find(|(name, _)| name == "ticket").map(|(_, value)| value.into_owned());
-        let ticket = ticket.ok_or("no ticket").map_err(fault::<(), _>(step))?;
-        let usage = &self.option.usage;
-        let sources: Vec<_> = usage.headers.iter().chain(&usage.query).map(|(_, one)| one.source()).collect();
-        let mut credentials = serde_json::Map::new();
-        for name in sources.iter().flat_map(|source| names(source)) {
-            if let Some(own) = name.strip_prefix("credentials.") {
-                credentials.insert(own.to_owned(), json!(format!("sandbox-{own}")));
-                self.script.known.set(name, &format!("sandbox-{own}"));
-            }
-        }
-        let app = &self.bench.app;
-        let admin = json!({ "iss": "acme", "isAdmin": true, "exp": app.now() + 60 });
-        let customer = self.script.known.get("customer.id").unwrap_or_default();
-        let body = json!({ "credentials": credentials, "customerId": customer });
-        let path = format!("/connect/continue/{ticket}");
-        let answer = self.bench.browser.anew().post_json(&path, &app.signed(SECRET, &admin), &body).await;
-        let back = answer.json()["redirectUrl"].as_str().and_then(|url| Url::parse(url).ok());
-        let back = back.ok_or_else(|| answer.body.clone()).map_err(fault::<(), _>(step))?;
-        Ok(back.query_pairs().into_owned().collect())
-    }
-
     fn learn(&mut self, credentials: &Credentials) {
         for (name, value) in &credentials.kept {
             self.script.known.set(name, value);
@@ -298,13 +229,12 @@ impl<'b> Play<'b> {
             return Ok(false);
         }
         for _ in 0..2 {
-            let life =
-                made.life.ok_or("nobody says how long the token lives").map_err(fault::<(), _>(step))?;
-            let calls = self.script.renew().map_err(fault::<(), _>(step))?;
+            let life = made.life.ok_or("nobody says how long the token lives").map_err(fault(step))?;
+            let calls = self.script.renew().map_err(fault(step))?;
             self.bench.app.clock.advance(Duration::from_secs(life.saturating_sub(AHEAD)));
             let renewed = self.renewed(made).await?;
             let answered = self.bench.relay.take_answered();
-            judge(&calls, &answered).map_err(fault::<(), _>(step))?;
+            judge(&calls, &answered).map_err(fault(step))?;
             self.judge_renewed(made, &renewed)?;
             let refresh = self.option.refresh.as_ref().and_then(|refresh| refresh.request.as_ref());
             let traded = [refresh.or(self.option.token.as_ref()), self.option.exchange.as_ref()];
@@ -349,11 +279,11 @@ impl<'b> Play<'b> {
 
     async fn test(&self, made: &Made) -> Step<Option<Seen>> {
         let step = "call";
-        let Some(call) = self.script.test().map_err(fault::<(), _>(step))? else { return Ok(None) };
+        let Some(call) = self.script.test().map_err(fault(step))? else { return Ok(None) };
         let found = self.bench.app.engine.check(made.scope, made.id).await;
         found.map_err(|error| Fault { step, why: format!("{error}{}", self.last()) })?;
         let mut answered = self.bench.relay.take_answered();
-        judge(&[call], &answered).map_err(fault::<(), _>(step))?;
+        judge(&[call], &answered).map_err(fault(step))?;
         Ok(answered.pop().map(|(seen, _)| seen))
     }
 
@@ -367,12 +297,12 @@ impl<'b> Play<'b> {
         let page =
             self.bench.browser.anew().send(Method::GET, &path, &[("authorization", &bearer)], None).await;
         let mut answered = self.bench.relay.take_answered();
-        let Some(call) = self.script.proxied().map_err(fault::<(), _>(step))? else {
+        let Some(call) = self.script.proxied().map_err(fault(step))? else {
             let is_refused = page.status.is_client_error() && answered.is_empty();
             let why = || format!("without an API base: {}: {}", page.status, said(&page.body));
             return if is_refused { Ok(None) } else { Err(Fault { step, why: why() }) };
         };
-        judge(&[call], &answered).map_err(fault::<(), _>(step))?;
+        judge(&[call], &answered).map_err(fault(step))?;
         if page.status != StatusCode::OK {
             return Err(Fault { step, why: format!("{}: {}", page.status, said(&page.body)) });
         }
@@ -382,12 +312,12 @@ impl<'b> Play<'b> {
     /// After a delete that gave the token back, the same call opens nothing.
     async fn give_back(&self, made: &Made, opened: Option<Seen>) -> Step<bool> {
         let step = "revoke";
-        let calls = self.script.revoke().map_err(fault::<(), _>(step))?;
+        let calls = self.script.revoke().map_err(fault(step))?;
         let access = Access::from(&self.session);
         let gone = self.bench.app.engine.archive(&access, &made.id.to_string()).await;
-        gone.map_err(fault::<(), _>(step))?;
+        gone.map_err(fault(step))?;
         let answered = self.bench.relay.take_answered();
-        judge(&calls, &answered).map_err(fault::<(), _>(step))?;
+        judge(&calls, &answered).map_err(fault(step))?;
         if let Some((_, (status, body))) = answered.iter().find(|(_, (status, _))| !status.is_success()) {
             return Err(Fault { step, why: format!("{status}: {body}") });
         }
@@ -406,7 +336,7 @@ impl<'b> Play<'b> {
     }
 
     /// The last call and its answer, for whoever has to find out.
-    fn last(&self) -> String {
+    pub(super) fn last(&self) -> String {
         let answered = self.bench.relay.take_answered();
         let last = answered.last().map(|(seen, (status, body))| {
             format!(
@@ -438,23 +368,6 @@ fn client(connector: &Connector, option: &AuthOption, known: &mut Known) -> Resu
     }
 }
 
-/// The address that a browser left for, as the provider sees it.
-fn left(address: &Url) -> Seen {
-    let behind = address.path().strip_prefix("/sandbox/").unwrap_or_default();
-    let (host, path) = behind.split_once('/').unwrap_or((behind, ""));
-    // How the sandbox knows a way back that others have on file.
-    let pairs = address.query_pairs().into_owned().filter(|(name, _)| name != "sandbox_redirect_uri");
-    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-    Seen {
-        method: "GET".to_owned(),
-        host: host.to_owned(),
-        path: format!("/{path}"),
-        query,
-        headers: http::HeaderMap::new(),
-        body: String::new(),
-    }
-}
-
 /// Calls and their answers.
 type Answered = Vec<(Seen, Answer)>;
 
@@ -478,7 +391,7 @@ fn text(token: &Option<hitchpost::model::Secret<String>>) -> String {
 }
 
 /// The beginning of a body, in one line.
-fn said(body: &str) -> String {
+pub(super) fn said(body: &str) -> String {
     let plain: String = body.split_whitespace().collect::<Vec<_>>().join(" ");
     let text = plain.split_once("<main").map_or(plain.as_str(), |(_, main)| main);
     text.chars().take(400).collect()
