@@ -26,7 +26,7 @@ impl Script<'_> {
 
     pub(super) fn put_scopes(&self, pairs: &mut Pairs) {
         let rules = &self.option.scopes;
-        let further = rules.params.iter().map(|(name, scopes)| (name, scopes));
+        let further = rules.params.iter();
         let all = std::iter::once((&rules.param, &self.scopes)).chain(further);
         let sent = all.filter(|(name, scopes)| rules.supported && !name.is_empty() && !scopes.is_empty());
         pairs.extend(sent.map(|(name, scopes)| (name.clone(), scopes.join(&rules.separator))));
