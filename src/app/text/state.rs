@@ -49,24 +49,31 @@ pub fn option_hint(leaves: bool, typed: bool, app: &str) -> String {
 
 /// Which secrets the sandbox takes.
 pub fn sandbox_secret(pattern: Option<&str>) -> String {
-    let begun = pattern.and_then(begun);
     let example = match pattern {
+        Some(pattern) if pattern.starts_with("^SG") => "SG.sandbox",
         Some(pattern) if pattern.starts_with("^(sk|rk)") => "sk_test_sandbox",
+        Some(pattern) if pattern.starts_with("^lin_api") => "lin_api_sandbox",
         Some(pattern) if pattern.starts_with("^pat") => "pat.sandbox",
         Some(pattern) if pattern.starts_with("^xox") => "xoxb-sandbox",
         Some(pattern) if pattern.starts_with("^shp") => "shpat_sandbox",
         // The end of a Mailchimp key says where the account lives.
         Some(pattern) if pattern.ends_with("-[a-z]{2,3}\\d+$") => "sandbox-us6",
-        _ => begun.as_deref().unwrap_or("my-sandbox-key"),
+        _ => {
+            return said(&beginning(pattern).map_or_else(|| "my-sandbox-key".to_owned(), |it| it + "sandbox"));
+        }
     };
+    said(example)
+}
+
+fn said(example: &str) -> String {
     format!("The sandbox takes anything with the word sandbox in it, for example {example}.")
 }
 
-/// A key of a kind that is known by how it begins, such as `^sk-ant-\S+$`.
-fn begun(pattern: &str) -> Option<String> {
-    let start = pattern.strip_prefix('^')?.strip_suffix(r"\S+$")?.replace(r"\.", ".");
-    let is_plain = start.chars().all(|letter| letter.is_ascii_alphanumeric() || "._-".contains(letter));
-    is_plain.then(|| format!("{start}sandbox"))
+/// The letters that a secret begins with, where its pattern asks for nothing else.
+fn beginning(pattern: Option<&str>) -> Option<String> {
+    let letters = pattern?.strip_prefix('^')?.strip_suffix(r"\S+$")?;
+    let plain = |letter: u8| letter.is_ascii_alphanumeric() || b"-_".contains(&letter);
+    (!letters.is_empty() && letters.bytes().all(plain)).then(|| letters.to_owned())
 }
 
 /// Which private keys the sandbox takes.
