@@ -161,8 +161,13 @@ impl Connector {
 impl AuthOption {
     /// Whether the value of `{{name}}` is a private key: a text of many lines.
     pub fn signs_with(&self, name: &str) -> bool {
-        let is_key = |jwt: &connector::Jwt| jwt.key.names().any(|known| known == name);
-        self.jwt.as_ref().is_some_and(|jwt| is_key(jwt) && !jwt.algorithm.starts_with("HS"))
+        let is_in = |template: &Template| template.names().any(|known| known == name);
+        let secret = self.client.as_ref().and_then(|client| client.secret.as_ref());
+        match &self.jwt {
+            Some(jwt) => is_in(&jwt.key) && !jwt.algorithm.starts_with("HS"),
+            // The client's own key, typed by the customer, proves who calls.
+            None => self.client_auth == connector::ClientAuth::PrivateKeyJwt && secret.is_some_and(is_in),
+        }
     }
 }
 

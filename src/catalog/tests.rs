@@ -1,6 +1,6 @@
 //! The connectors that come with Hitchpost, and the examples of the format.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use super::{connector::AuthType, *};
 
@@ -8,8 +8,9 @@ mod quirks;
 mod whole;
 
 fn builtin() -> Catalog {
-    match Catalog::builtin() {
-        Ok(catalog) => catalog,
+    static CATALOG: LazyLock<Result<Catalog, ConnectorError>> = LazyLock::new(Catalog::builtin);
+    match &*CATALOG {
+        Ok(catalog) => catalog.clone(),
         Err(error) => panic!("{error}"),
     }
 }

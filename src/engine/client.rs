@@ -1,6 +1,8 @@
 //! Who we are to a provider: the registered OAuth client, a client the customer typed, and the
 //! tokens we sign to prove either.
 
+use serde_json::Value;
+
 use super::{
     Engine, EngineError, IntegrationView,
     directory::client_secret_place,
@@ -105,11 +107,25 @@ impl Engine {
             if is_set || parameter.schema.get("default").is_some() {
                 continue;
             }
-            let text = signing_key_of_sandbox(option, &format!("param.{name}")).unwrap_or("sandbox");
-            parameters.secret.insert(name.clone(), Secret::from(text));
+            let key = signing_key_of_sandbox(option, &format!("param.{name}"));
+            let value = key.map_or_else(|| sample(&parameter.schema), Value::from);
+            match value {
+                Value::String(text) if parameter.secret => {
+                    parameters.secret.insert(name.clone(), Secret::new(text));
+                }
+                value => {
+                    parameters.plain.insert(name.clone(), value);
+                }
+            }
         }
         parameters
     }
+}
+
+/// A value that a schema itself names, such as the host of an example.
+fn sample(schema: &Value) -> Value {
+    let named = ["enum", "examples"].iter().find_map(|key| schema.get(key)?.as_array()?.first());
+    named.cloned().unwrap_or_else(|| "sandbox".into())
 }
 
 /// The sandbox's key, where `option` signs with the value of `name`.

@@ -1,7 +1,11 @@
 //! Who plays what: the roles an address has in the connector files.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
+use http::Method;
 use url::Url;
 
 use crate::catalog::{
@@ -12,7 +16,8 @@ use crate::catalog::{
 use crate::protocol::oauth1::SignatureMethod;
 
 use super::{
-    call::Address,
+    call::Call,
+    oauth1::Signed,
     pattern::{AddressPattern, Captured, Certainty, Reach},
 };
 
@@ -55,6 +60,15 @@ impl Role {
             Self::Test | Self::Discover(_) => 5,
             Self::Unplayed => 6,
             Self::Api => 7,
+        }
+    }
+
+    /// Whether a call can be one for this role, by more than its address.
+    fn is_meant_by(self, call: &Call) -> bool {
+        match self {
+            Self::Authorize => call.method == Method::GET,
+            Self::RequestToken => Signed::read(call).is_none_or(|signed| signed.get("oauth_token").is_none()),
+            _ => true,
         }
     }
 }
@@ -135,7 +149,13 @@ pub(super) fn is_played(option: &AuthOption) -> bool {
 }
 
 /// All addresses of all connectors.
-pub(super) struct Cast(Vec<Place>);
+#[derive(Default)]
+pub(super) struct Cast {
+    /// By a host that is written out, since most are.
+    named: HashMap<String, Vec<Place>>,
+    /// With a host that is open, as a whole or in part.
+    open: Vec<Place>,
+}
 
 struct Place {
     pattern: AddressPattern,
@@ -146,7 +166,7 @@ struct Place {
 impl Cast {
     /// Reads the files' addresses, once.
     pub(super) fn new(catalog: &Catalog) -> Self {
-        let mut cast = Self(Vec::new());
+        let mut cast = Self::default();
         for connector in catalog.iter() {
             for option in 0..connector.auth.len() {
                 cast.learn(connector, option);
@@ -163,7 +183,7 @@ impl Cast {
             let role = if played { role } else { Role::Unplayed };
             if let Some(pattern) = request.and_then(|request| pattern(request, api)) {
                 let part = Part::new(Arc::clone(connector), index, role);
-                self.0.push(Place { pattern, reach: Reach::Exactly, part });
+                self.add(Place { pattern, reach: Reach::Exactly, part });
             }
         };
         learn(option.authorize.as_ref(), Role::Authorize);
@@ -180,21 +200,43 @@ impl Cast {
         if let Some(base) = api.and_then(|api| api.base.as_ref()) {
             let pattern = AddressPattern::of(base.source());
             let part = Part::new(Arc::clone(connector), index, Role::Api);
-            self.0.push(Place { pattern, reach: Reach::Below, part });
+            self.add(Place { pattern, reach: Reach::Below, part });
         }
     }
 
-    /// The parts that are played at this address: all of one kind, the surest first.
-    pub(super) fn parts(&self, address: &Address) -> Vec<Part> {
-        let mut found: Vec<(u8, Certainty, Part)> = self
-            .0
-            .iter()
+    fn add(&mut self, place: Place) {
+        match place.pattern.written_host() {
+            Some(host) => self.named.entry(host).or_default().push(place),
+            None => self.open.push(place),
+        }
+    }
+
+    /// The parts that are played at a call's address: all of one kind, the surest first.
+    pub(super) fn parts(&self, call: &Call) -> Vec<Part> {
+        let address = &call.address;
+        let named = self.named.get(&address.host).into_iter().flatten();
+        let mut found: Vec<(u8, Certainty, Part)> = named
+            .chain(&self.open)
             .filter_map(|place| {
                 let admits = |host: &str| admits(place.part.api(), host);
                 let (certainty, captured) = place.pattern.fits(address, place.reach, admits)?;
+                let is_anywhere = certainty == Certainty::AnyHost && !lists(place.part.api(), &address.host);
+                let certainty = if is_anywhere { Certainty::Anywhere } else { certainty };
                 Some((place.part.role.rank(), certainty, Part { captured, ..place.part.clone() }))
             })
             .collect();
+        // An app that may stand anywhere does not stand where another one lives.
+        let is_sure = |certainty: Certainty| certainty < Certainty::Anywhere;
+        let at_home: HashSet<String> = found
+            .iter()
+            .filter(|(_, certainty, _)| is_sure(*certainty))
+            .map(|(.., part)| part.connector.key.clone())
+            .collect();
+        found.retain(|(.., part)| at_home.is_empty() || at_home.contains(&part.connector.key));
+        // Some apps have one address for two steps.
+        if found.iter().any(|(.., part)| part.role.is_meant_by(call)) {
+            found.retain(|(.., part)| part.role.is_meant_by(call));
+        }
         found.sort_by_key(|(rank, certainty, _)| (*rank, *certainty));
         let Some(best) = found.first().map(|(rank, ..)| *rank) else { return Vec::new() };
         // A key may belong to an option whose own file part names no test call.
@@ -222,6 +264,92 @@ fn pattern(request: &Request, api: Option<&Api>) -> Option<AddressPattern> {
 
 /// Whether the connector may send anything to this host.
 pub(super) fn admits(api: Option<&Api>, host: &str) -> bool {
+    let is_host = Url::parse(&format!("https://{host}/")).is_ok();
+    (is_host && api.is_some_and(|api| api.open_hosts)) || lists(api, host)
+}
+
+/// Whether the connector has this host among its own.
+fn lists(api: Option<&Api>, host: &str) -> bool {
     let Ok(url) = Url::parse(&format!("https://{host}/")) else { return false };
-    api.is_some_and(|api| api.open_hosts || api.hosts.iter().any(|pattern| pattern.matches(&url)))
+    api.is_some_and(|api| api.hosts.iter().any(|pattern| pattern.matches(&url)))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, extract::Request as HttpRequest};
+
+    use super::*;
+    use crate::catalog::parse;
+
+    /// Authorizes and trades at one address.
+    const ONE: &str = r#"
+        name = "One"
+        [[auth]]
+        type = "oauth2"
+        authorize = { url = "https://one.example/oauth/token" }
+        token = { url = "https://one.example/oauth/token" }
+        use = { headers = { Authorization = "Bearer {{access_token}}" } }
+    "#;
+    /// Begins and ends at one address.
+    const TWO: &str = r#"
+        name = "Two"
+        [[auth]]
+        type = "oauth1"
+        request_token = { url = "https://two.example/oauth" }
+        authorize = { url = "https://two.example/ask" }
+        token = { url = "https://two.example/oauth" }
+        use = { sign = true }
+    "#;
+    /// Stands wherever the developer says.
+    const ANYWHERE: &str = r#"
+        name = "Anywhere"
+        [api]
+        open_hosts = true
+        [parameters.host]
+        type = "string"
+        integration_only = true
+        [[auth]]
+        type = "oauth2"
+        authorize = { url = "https://{{param.host}}/oauth/token" }
+        token = { url = "https://{{param.host}}/oauth/trade" }
+        use = { headers = { Authorization = "Bearer {{access_token}}" } }
+    "#;
+
+    /// Who plays a call, and as what.
+    fn played(method: Method, address: &str, authorization: &str) -> Vec<(String, Role)> {
+        let mut catalog = Catalog::default();
+        for (key, text) in [("one", ONE), ("two", TWO), ("anywhere", ANYWHERE)] {
+            catalog.insert(parse::connector(key, key, text).unwrap_or_else(|error| panic!("{error}")));
+        }
+        let request = HttpRequest::builder().method(method).uri(format!("/sandbox/{address}"));
+        let request = request.header("authorization", authorization).body(Body::empty());
+        let (call, _) = Call::split(request.expect("a request")).expect("it has a host");
+        let parts = Cast::new(&catalog).parts(&call);
+        parts.into_iter().map(|part| (part.connector.key.clone(), part.role)).collect()
+    }
+
+    fn only(key: &str, role: Role) -> Vec<(String, Role)> {
+        vec![(key.to_owned(), role)]
+    }
+
+    #[test]
+    fn an_address_of_two_steps_is_told_by_the_call() {
+        let trading = r#"OAuth oauth_consumer_key="k", oauth_token="t", oauth_verifier="v""#;
+        let beginning = r#"OAuth oauth_consumer_key="k", oauth_callback="c""#;
+
+        assert_eq!(played(Method::GET, "one.example/oauth/token", ""), only("one", Role::Authorize));
+        assert_eq!(played(Method::POST, "one.example/oauth/token", ""), only("one", Role::Token));
+        assert_eq!(played(Method::POST, "two.example/oauth", beginning), only("two", Role::RequestToken));
+        assert_eq!(played(Method::POST, "two.example/oauth", trading), only("two", Role::Token));
+    }
+
+    #[test]
+    fn what_may_stand_anywhere_stands_where_nobody_else_does() {
+        let authorize = played(Method::GET, "nobody.example/oauth/token", "");
+
+        assert_eq!(authorize, only("anywhere", Role::Authorize));
+        assert_eq!(played(Method::POST, "nobody.example/oauth/trade", ""), only("anywhere", Role::Token));
+        assert_eq!(played(Method::POST, "one.example/oauth/trade", ""), only("anywhere", Role::Token));
+        assert_eq!(played(Method::GET, "one.example/oauth/token", ""), only("one", Role::Authorize));
+    }
 }

@@ -165,7 +165,7 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
 async fn play(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Response {
     sandbox.stats.host(&call::host(request.uri().path()));
     let Some((call, body)) = Call::split(request) else { return reply::unknown() };
-    let parts = sandbox.cast().parts(&call.address);
+    let parts = sandbox.cast().parts(&call);
     match parts.first().map(|part| part.role) {
         None => reply::unknown(),
         Some(Role::Authorize) => consent::ask(&sandbox, &call, &parts),

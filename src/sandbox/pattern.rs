@@ -104,8 +104,10 @@ pub(super) enum Certainty {
     Host,
     /// A part of the host is open.
     Label,
-    /// The whole host is open.
+    /// The whole host is open, within what the connector lists.
     AnyHost,
+    /// The connector may stand on any host at all.
+    Anywhere,
 }
 
 /// How much of an address a pattern covers.
@@ -130,6 +132,14 @@ impl AddressPattern {
     /// From a base and a path below it.
     pub(super) fn below(base: &str, path: &str) -> Self {
         Self::of(&format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/')))
+    }
+
+    /// The host, when nothing of it is open.
+    pub(super) fn written_host(&self) -> Option<String> {
+        match self.host.0.as_slice() {
+            [Piece::Literal(host)] => Some(host.clone()),
+            _ => None,
+        }
     }
 
     /// What the address says about this pattern; `admits` judges a host that is open as a whole.

@@ -1,9 +1,12 @@
 //! Every app of the catalog, every way to sign in to it, and every way that none of them has: connect,
-//! renew, call, give back, through the pages that a customer sees.
+//! renew, call, give back.
 //!
-//! One line of [`LINES`] is one auth option. What a line hides stands in the rooms beside.
+//! [`contract`] plays all of them and compares each call with the file. One line of [`LINES`] is one auth
+//! option whose outcome was worked out by hand, played through the pages that a customer sees. What a line
+//! hides stands in the rooms beside.
 
 mod accounts;
+mod contract;
 mod life;
 mod quirks;
 mod relay;
@@ -115,7 +118,7 @@ const NETSUITE_SANDBOX: [(&str, &str); 6] =
     [NETSUITE[0], NETSUITE[1], NETSUITE[2], NETSUITE[3], NETSUITE[4], ("sandbox", "SB2")];
 const RS256: &str = include_str!("../sandbox/keys/rs256.pem");
 
-/// All options of all connectors.
+/// All options of the connectors whose outcome was worked out by hand.
 const LINES: [Line; 69] = [
     line("airtable", "oauth2").is(ALICE, MAIL).refreshes(),
     line("airtable", "api-key").typed(&[("api_key", "pat.sandbox")]).is(ALICE, MAIL),
@@ -240,11 +243,13 @@ async fn every_way_to_sign_in_connects_renews_calls_and_gives_back() {
     }
 }
 
-/// No option of a connector is left out of [`LINES`].
+/// No option of a connector that has lines is left out of [`LINES`]. The others have their flow in
+/// [`contract`].
 #[test]
-fn every_option_of_the_catalog_has_its_flow() {
+fn every_option_of_a_connector_with_lines_has_its_own() {
     let mut missing = Vec::new();
-    for connector in PLAYED.iter() {
+    let has_lines = |key: &str| LINES.iter().any(|line| line.connector == key);
+    for connector in PLAYED.iter().filter(|connector| has_lines(&connector.key)) {
         for option in &connector.auth {
             if !LINES.iter().any(|line| line.connector == connector.key && line.option == option.key) {
                 missing.push(format!("{}/{}", connector.key, option.key));
@@ -253,7 +258,7 @@ fn every_option_of_the_catalog_has_its_flow() {
     }
 
     assert_eq!(missing, Vec::<String>::new());
-    assert_eq!(PLAYED.len(), 27 + FILES.len());
+    assert!(FILES.iter().all(|(key, _)| has_lines(key)));
 }
 
 /// One line, from the page to the revoke. Comes back with the auth type.

@@ -88,7 +88,11 @@ pub(in crate::sandbox) async fn answer(
         && (oauth1::Signed::read(&call).is_some()
             || parts.iter().all(|part| part.option().kind == AuthType::OAuth1))
     {
-        return oauth1::access_token(sandbox, &call, &body, part).await;
+        // Several connectors may share the address: the temporary token says whose it is.
+        let waiting = oauth1::waiting(sandbox, &call);
+        let own =
+            waiting.and_then(|own| parts.iter().find(|part| part.is(&own.connector.key, &own.option().key)));
+        return oauth1::access_token(sandbox, &call, &body, own.unwrap_or(part)).await;
     }
     let (part, presented) = presented::presented(sandbox, &call, &body, &parts);
     let key = part.connector.key.clone();

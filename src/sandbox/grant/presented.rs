@@ -140,6 +140,10 @@ impl Look<'_> {
             let any = || values().find(|text| is_token(text)).map(str::to_owned);
             let in_header = || self.call.bearer().filter(|text| is_token(text)).map(str::to_owned);
             if let Some(token) = self.find(part, "refresh_token").or_else(any).or_else(in_header) {
+                // A token that the customer typed is none of ours, whatever its name is.
+                if let Some(typed) = (!is_token(&token)).then(|| self.typed()).flatten() {
+                    return Some(typed);
+                }
                 let owner = self.sandbox.signer.open_any(&token);
                 let owner = owner.and_then(|owner| {
                     let mut own = self.parts.iter().filter(|part| part.is(&owner.connector, &owner.option));

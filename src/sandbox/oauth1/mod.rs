@@ -9,5 +9,5 @@ mod steps;
 mod verify;
 
 pub(super) use problem::{Problem, tell_time};
-pub(super) use steps::{access_token, request_token};
+pub(super) use steps::{access_token, request_token, waiting};
 pub(super) use verify::{Signed, api};

@@ -121,6 +121,12 @@ pub(in crate::sandbox) async fn access_token(
     told(sandbox, answer)
 }
 
+/// The option whose temporary token a call carries.
+pub(in crate::sandbox) fn waiting(sandbox: &Sandbox, call: &Call) -> Option<Part> {
+    let signed = Signed::read(call)?;
+    Some(sandbox.memory.temporary(HandleHash::of(signed.get("oauth_token")?))?.part)
+}
+
 fn approved(sandbox: &Sandbox, call: &Call) -> Option<Scenario> {
     let signed = Signed::read(call)?;
     let temporary = sandbox.memory.temporary(HandleHash::of(signed.get("oauth_token")?))?;

@@ -28,6 +28,12 @@ impl Browser {
         Self { base, client: plain_client(), cookies: BTreeMap::new(), secrets: Vec::new() }
     }
 
+    /// Another person's, without cookies, over the same connections: making a client is dear.
+    pub fn anew(&self) -> Self {
+        let (base, client) = (self.base.clone(), self.client.clone());
+        Self { base, client, cookies: BTreeMap::new(), secrets: Vec::new() }
+    }
+
     pub async fn get(&mut self, address: &str) -> Page {
         self.send(Method::GET, address, &[("accept", "text/html"), ("sec-fetch-site", "none")], None).await
     }

@@ -50,6 +50,9 @@ pub static PLAYED: LazyLock<Arc<Catalog>> = LazyLock::new(|| {
 /// Largest body that passes.
 const BODY_MAX: usize = 1 << 20;
 
+/// Status and JSON of what the provider answered.
+pub type Answer = (StatusCode, Value);
+
 /// What answers in the provider's place.
 struct Instead {
     path: String,
@@ -62,6 +65,7 @@ struct Instead {
 struct Inner {
     sandbox: OnceLock<Router>,
     calls: Mutex<Vec<Seen>>,
+    answers: Mutex<Vec<Answer>>,
     instead: Mutex<Vec<Instead>>,
 }
 
@@ -108,7 +112,14 @@ impl Relay {
 
     /// The server's calls since somebody took them.
     pub fn take(&self) -> Vec<Seen> {
+        self.inner.answers.lock().unwrap().clear();
         std::mem::take(&mut *self.inner.calls.lock().unwrap())
+    }
+
+    /// The same with their answers, for whoever makes one call after the other.
+    pub fn take_answered(&self) -> Vec<(Seen, Answer)> {
+        let answers = std::mem::take(&mut *self.inner.answers.lock().unwrap());
+        self.take().into_iter().zip(answers).collect()
     }
 
     /// Sends a call of the server's a second time, past everything that stands in between.
@@ -160,10 +171,9 @@ struct Call {
 }
 
 impl Call {
-    /// Whether a server made it, not a browser.
+    /// Whether a server made it, not a browser. A user agent says nothing: some apps want one of their own.
     fn is_servers(&self) -> bool {
-        let agent = self.headers.get("user-agent").and_then(|agent| agent.to_str().ok());
-        agent.is_some_and(|agent| agent.starts_with("hitchpost/"))
+        !self.headers.contains_key("sec-fetch-site")
     }
 
     fn seen(&self) -> Seen {
@@ -186,10 +196,19 @@ impl Inner {
             return self.play(call).await;
         }
         self.calls.lock().unwrap().push(call.seen());
-        match self.instead_of(call.uri.path()) {
+        let response = match self.instead_of(call.uri.path()) {
             Some((status, body)) => (status, axum::Json(body)).into_response(),
             None => self.play(call).await,
-        }
+        };
+        self.note_answer(response).await
+    }
+
+    async fn note_answer(&self, response: Response) -> Response {
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, BODY_MAX).await.unwrap();
+        let said = serde_json::from_slice(&body).unwrap_or_default();
+        self.answers.lock().unwrap().push((parts.status, said));
+        Response::from_parts(parts, Body::from(body))
     }
 
     fn instead_of(&self, path: &str) -> Option<(StatusCode, Value)> {
