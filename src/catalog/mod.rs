@@ -4,7 +4,10 @@
 //! every template name is known, every address is https, and every host that may see a secret
 //! is named.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use rust_embed::RustEmbed;
 use url::Url;
@@ -42,11 +45,17 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// The connectors that come with Hitchpost.
+    /// The connectors that come with Hitchpost. They are read once, however often they are asked for.
     ///
     /// # Errors
     /// The first file that is refused; a test sees to it that none is.
     pub fn builtin() -> Result<Self, ConnectorError> {
+        static BUILTIN: LazyLock<Result<Catalog, ConnectorError>> = LazyLock::new(Catalog::read);
+        BUILTIN.clone()
+    }
+
+    /// Reads the files inside the binary.
+    fn read() -> Result<Self, ConnectorError> {
         let mut catalog = Self::default();
         for name in Files::iter() {
             let (Some(key), Some(file)) = (name.strip_suffix(".toml"), Files::get(&name)) else { continue };
