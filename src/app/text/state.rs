@@ -58,9 +58,22 @@ pub fn sandbox_secret(pattern: Option<&str>) -> String {
         Some(pattern) if pattern.starts_with("^shp") => "shpat_sandbox",
         // The end of a Mailchimp key says where the account lives.
         Some(pattern) if pattern.ends_with("-[a-z]{2,3}\\d+$") => "sandbox-us6",
-        _ => "my-sandbox-key",
+        _ => {
+            return said(&beginning(pattern).map_or_else(|| "my-sandbox-key".to_owned(), |it| it + "sandbox"));
+        }
     };
+    said(example)
+}
+
+fn said(example: &str) -> String {
     format!("The sandbox takes anything with the word sandbox in it, for example {example}.")
+}
+
+/// The letters that a secret begins with, where its pattern asks for nothing else.
+fn beginning(pattern: Option<&str>) -> Option<String> {
+    let letters = pattern?.strip_prefix('^')?.strip_suffix(r"\S+$")?;
+    let plain = |letter: u8| letter.is_ascii_alphanumeric() || b"-_".contains(&letter);
+    (!letters.is_empty() && letters.bytes().all(plain)).then(|| letters.to_owned())
 }
 
 /// Which private keys the sandbox takes.
