@@ -1,16 +1,16 @@
 //! The connectors that come with Hitchpost, and the examples of the format.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::collections::BTreeMap;
 
 use super::{connector::AuthType, *};
 
+mod facts;
 mod quirks;
 mod whole;
 
 fn builtin() -> Catalog {
-    static CATALOG: LazyLock<Result<Catalog, ConnectorError>> = LazyLock::new(Catalog::builtin);
-    match &*CATALOG {
-        Ok(catalog) => catalog.clone(),
+    match Catalog::builtin() {
+        Ok(catalog) => catalog,
         Err(error) => panic!("{error}"),
     }
 }

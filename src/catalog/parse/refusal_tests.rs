@@ -374,7 +374,7 @@ field = [
         (
             "{{place}}",
             "options = [\"a.example.com\", \"a.example.org\"]",
-            ":8: auth[0].field[0].options: offers a.example.org, with which api.base goes to a.example.org, \
+            ":9: auth[0].field[0].options: offers a.example.org, with which api.base goes to a.example.org, \
              which is not among the hosts",
         ),
         (
