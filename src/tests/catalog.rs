@@ -49,7 +49,7 @@ async fn listed(app: &TestApp, search: &str) -> Vec<String> {
 async fn embed(app: &TestApp) -> (Browser, String) {
     let mut browser = app.browser();
     let token = app.token("c1");
-    let opened = browser.post_from("https://app.acme.com", "/embed/main", &[("token", &token)]).await;
+    let opened = browser.post_from("https://app.acme.com", "/screens/connect", &[("token", &token)]).await;
     (browser, opened.location())
 }
 
@@ -124,7 +124,7 @@ async fn the_next_page_goes_on_behind_an_app_that_was_connected_meanwhile() {
     let app = TestApp::with(&config).await;
     let mut browser = app.signed_in("c1").await;
     let first = browser.get("/").await;
-    let connected = browser.connect("app-48", &[("input[api_key]", "sk_test_sandbox")]).await;
+    let connected = browser.submit("app-48", &[("input[api_key]", "sk_test_sandbox")]).await;
     connected.assert_status(StatusCode::SEE_OTHER);
 
     let next = browser.get("/?cursor=app-48").await;
