@@ -19,6 +19,7 @@ use super::{
     template::{HostShape, Slot, Template},
 };
 
+mod examples;
 mod names;
 mod templates;
 
@@ -173,6 +174,7 @@ fn check_use(
         }
     }
     check_open_hosts(connector, option, api, &api_key, file)?;
+    examples::check(connector, option, api, &used, prefix, file)?;
     check_credential(option, prefix, &used, &known, file)?;
     check_signed_subject(option, prefix, file)?;
     if api.account.as_ref().is_some_and(|account| account.from == AccountFrom::Test) && api.test.is_none() {

@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, OnceLock},
+    sync::{Arc, LazyLock, OnceLock},
 };
 
 use rust_embed::RustEmbed;
@@ -49,11 +49,18 @@ pub struct Catalog {
 struct Entry(OnceLock<Option<Arc<Connector>>>);
 
 impl Catalog {
-    /// The connectors that come with Hitchpost, all read and checked.
+    /// The connectors that come with Hitchpost, all checked. They are read once, however often they are
+    /// asked for.
     ///
     /// # Errors
     /// The first file that is refused; a test sees to it that none is.
     pub fn builtin() -> Result<Self, ConnectorError> {
+        static BUILTIN: LazyLock<Result<Catalog, ConnectorError>> = LazyLock::new(Catalog::all_read);
+        BUILTIN.clone()
+    }
+
+    /// Reads every file inside the binary.
+    fn all_read() -> Result<Self, ConnectorError> {
         let mut catalog = Self::default();
         for key in keys() {
             let Some(read) = read(&key, parse::connector) else { continue };
@@ -158,8 +165,13 @@ impl Connector {
 impl AuthOption {
     /// Whether the value of `{{name}}` is a private key: a text of many lines.
     pub fn signs_with(&self, name: &str) -> bool {
-        let is_key = |jwt: &connector::Jwt| jwt.key.names().any(|known| known == name);
-        self.jwt.as_ref().is_some_and(|jwt| is_key(jwt) && !jwt.algorithm.starts_with("HS"))
+        let is_in = |template: &Template| template.names().any(|known| known == name);
+        let secret = self.client.as_ref().and_then(|client| client.secret.as_ref());
+        match &self.jwt {
+            Some(jwt) => is_in(&jwt.key) && !jwt.algorithm.starts_with("HS"),
+            // The client's own key, typed by the customer, proves who calls.
+            None => self.client_auth == connector::ClientAuth::PrivateKeyJwt && secret.is_some_and(is_in),
+        }
     }
 }
 

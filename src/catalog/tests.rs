@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{connector::AuthType, *};
 
+mod facts;
 mod quirks;
 mod whole;
 

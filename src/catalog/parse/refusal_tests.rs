@@ -348,3 +348,47 @@ fn a_map_names_members_of_a_token_reply_only() {
         "{found}"
     );
 }
+
+#[test]
+fn what_a_field_offers_must_lead_to_a_host_of_the_app() {
+    let file = |base: &str, field: &str| {
+        format!(
+            r#"name = "App"
+[api]
+base = "https://{base}/v1"
+hosts = ["*.example.com"]
+[[auth]]
+type = "api-key"
+use = {{ headers = {{ A = "{{{{api_key}}}}" }} }}
+field = [
+  {{ name = "place", title = "Place", {field} }},
+  {{ name = "api_key", title = "API key", secret = true }},
+]"#
+        )
+    };
+
+    for (base, field, expected) in [
+        ("{{place}}", "options = [\"a.example.com\", \"b.example.com\"]", "accepted"),
+        ("api.{{place}}", "example = \"eu.example.com\"", "accepted"),
+        ("{{place}}.example.com", "pattern = \"^[a-z]+$\"", "accepted"),
+        (
+            "{{place}}",
+            "options = [\"a.example.com\", \"a.example.org\"]",
+            ":8: auth[0].field[0].options: offers a.example.org, with which api.base goes to a.example.org, \
+             which is not among the hosts",
+        ),
+        (
+            "{{place}}",
+            "example = \"a.example.com.evil.test\"",
+            ":3: api.base: goes to a.example.com.evil.test, which is not among the hosts",
+        ),
+        (
+            "{{place}}.example.com",
+            "example = \"a_b\"",
+            ":3: api.base: is no address: the value of `{{place}}` may have letters, digits and hyphens only",
+        ),
+    ] {
+        let found = refusal(&file(base, field));
+        assert!(found.strip_prefix("connectors/app.toml").unwrap_or(&found).starts_with(expected), "{found}");
+    }
+}

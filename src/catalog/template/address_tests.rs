@@ -18,6 +18,8 @@ fn a_value_fills_its_own_component() {
     for (template, value, url) in [
         ("https://{{x}}.zendesk.com/oauth", "acme", "https://acme.zendesk.com/oauth"),
         ("https://{{x}}.zendesk.com", "Acme-1", "https://acme-1.zendesk.com/"),
+        ("https://api.{{x}}/v1", "us3.datadoghq.com", "https://api.us3.datadoghq.com/v1"),
+        ("https://api.amazon.{{x}}", "co.uk", "https://api.amazon.co.uk/"),
         ("https://api-{{x}}.example.com/", "eu", "https://api-eu.example.com/"),
         ("https://{{x}}/api/v4", "git.example.com", "https://git.example.com/api/v4"),
         ("https://{{x}}/api/v4", "git.example.com:8443", "https://git.example.com:8443/api/v4"),
@@ -208,6 +210,21 @@ fn text_and_value_together_cannot_climb_either() {
         ("https://a.example/%2{{x}}%2e/z", "e"),
     ] {
         assert!(render(template, value).is_err(), "{template}");
+    }
+}
+
+#[test]
+fn the_end_of_a_host_stays_in_the_host() {
+    for value in HOSTILE {
+        match render("https://api.{{x}}/v1", value) {
+            // A name, which the connector's hosts then judge.
+            Ok(url) => assert_eq!(url, format!("https://api.{value}/v1")),
+            Err(TemplateError::Unfit { .. }) => {}
+            Err(error) => panic!("{value:?}: {error}"),
+        }
+    }
+    for value in ["evil.com/", "x@evil.com", "a..b", "evil.com:443", "1", "a.0x7f", ".", "a."] {
+        assert!(render("https://api.{{x}}/v1", value).is_err(), "{value:?}");
     }
 }
 

@@ -168,7 +168,7 @@ fn file(key: &str) -> Value {
 
 #[test]
 fn each_app_keeps_its_quirks() {
-    for (key, option, path, expected) in table() {
+    for (key, option, path, expected) in table().into_iter().chain(facts::table()) {
         let file = file(key);
         let options = file["auth"].as_array().expect("options");
         let option = options.iter().find(|found| found["key"] == option).expect("the option");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{super::connector::*, *};
-use crate::{catalog::host::HostPattern, model::Parameters};
+use crate::catalog::host::HostPattern;
 
 /// How many connectors there are.
 const CONNECTORS: usize = 396;
@@ -45,29 +45,6 @@ fn every_file_is_read_and_every_refusal_is_told() {
     assert_eq!(read, CONNECTORS);
 }
 
-/// Every address of an option, with its key in the file.
-fn addresses(connector: &Connector, option: &AuthOption) -> Vec<(String, Template)> {
-    let api = connector.api_for(option).cloned().unwrap_or_default();
-    let refresh = option.refresh.as_ref().and_then(|refresh| refresh.request.as_ref());
-    let calls = [
-        ("authorize", option.authorize.as_ref()),
-        ("par", option.par.as_ref()),
-        ("request_token", option.request_token.as_ref()),
-        ("token", option.token.as_ref()),
-        ("exchange", option.exchange.as_ref()),
-        ("refresh", refresh),
-        ("revoke", option.revoke.as_ref()),
-        ("test", api.test.as_ref()),
-    ];
-    let calls = calls.into_iter().filter_map(|(name, call)| Some((name, call?)));
-    let discover = option.discover.iter().map(|discover| ("discover", &discover.request));
-    let called = calls
-        .chain(discover)
-        .map(|(name, call)| (format!("{}: {name}", option.key), call.address(&api)))
-        .collect::<Vec<_>>();
-    api.base.iter().map(|base| (format!("{}: api.base", option.key), base.clone())).chain(called).collect()
-}
-
 /// A host that an address in this catalog may have: a name on the public internet.
 fn is_plausible(host: &str) -> bool {
     let last = host.rsplit('.').next().unwrap_or_default();
@@ -91,63 +68,6 @@ fn hosts_are_names_on_the_public_internet() {
         };
         let wrong = hosts.into_iter().filter(|host| !is_good(host));
         wrong.map(|host| format!("api.hosts: {host} is no host of an app")).collect()
-    });
-}
-
-/// What the examples of an option's fields, and the defaults of the parameters, make of its templates.
-/// A field with options gives one set of values for each of them.
-fn examples(connector: &Connector, option: &AuthOption) -> Vec<Namespace> {
-    let example = |field: &Field| {
-        let first = field.options.first().map(|(value, _)| value);
-        field.example.as_ref().or(field.default.as_ref()).or(first).cloned()
-    };
-    let usual: BTreeMap<_, _> =
-        option.fields.iter().filter_map(|field| Some((field.name.clone(), example(field)?))).collect();
-    let mut given = vec![usual.clone()];
-    for field in &option.fields {
-        for (value, _) in &field.options {
-            let mut other = usual.clone();
-            other.insert(field.name.clone(), value.clone());
-            given.push(other);
-        }
-    }
-    let filled = given.iter().map(|given| {
-        let mut secret: BTreeMap<_, _> = given.clone();
-        for field in option.fields.iter().filter(|field| !given.contains_key(&field.name)) {
-            secret.entry(field.name.clone()).or_insert_with(|| "x".to_owned());
-        }
-        let mut names = Namespace::new();
-        names.parameters(connector, &Parameters::default());
-        // Only what is secret has no example, and no secret stands in a host.
-        match input::check(option, &secret) {
-            Ok(input) => names.plain(&input.plain),
-            Err(_) => names.plain(given),
-        }
-        names
-    });
-    filled.collect()
-}
-
-#[test]
-fn every_example_leads_to_a_host_of_the_connector() {
-    refuse_any(|connector| {
-        let mut wrong = Vec::new();
-        for option in &connector.auth {
-            let api = connector.api_for(option).cloned().unwrap_or_default();
-            for names in examples(connector, option) {
-                for (key, address) in addresses(connector, option) {
-                    match address.render_url(&names) {
-                        Ok(url) if api.admits(&url) => {}
-                        Ok(url) => wrong.push(format!("{key} goes to {url}")),
-                        // A value of a reply, or one that has no example.
-                        Err(TemplateError::Missing(_)) => {}
-                        Err(error) => wrong.push(format!("{key}: {error}")),
-                    }
-                }
-            }
-        }
-        wrong.dedup();
-        wrong
     });
 }
 

@@ -12,6 +12,7 @@ use crate::{
     catalog::{
         Connector, Namespace, Template,
         connector::{Api, AuthOption, AuthType, ClientAuth, Field, Request},
+        input,
     },
     model::{Parameters, Secret, Timestamp},
     protocol::{
@@ -56,6 +57,11 @@ impl<'a> Player<'a> {
             for part in field.split.iter().flat_map(|split| &split.into) {
                 values.set(part, "acme");
             }
+        }
+        let given = input::typed(option).map(|field| (field.name.clone(), typed(option, field))).collect();
+        // What is computed follows from what is typed.
+        if let Ok(input) = input::check(option, &given) {
+            values.plain(&input.plain);
         }
         let client = Client { id, secret: None, assertion: None };
         Self { stage, connector, option, values, client, token: None, count: 0 }
@@ -384,14 +390,15 @@ fn parameters(connector: &Connector, option: &AuthOption) -> Parameters {
         if parameter.secret {
             given.secret.insert(name.clone(), Secret::from(key));
         } else if parameter.schema.get("default").is_none() {
-            given.plain.insert(name.clone(), Value::from("acme"));
+            let example = parameter.schema.pointer("/examples/0").cloned();
+            given.plain.insert(name.clone(), example.unwrap_or_else(|| Value::from("acme")));
         }
     }
     given
 }
 
 fn typed(option: &AuthOption, field: &Field) -> String {
-    let signs = option.jwt.as_ref().is_some_and(|jwt| jwt.key.names().any(|name| name == field.name));
+    let signs = option.signs_with(&field.name);
     let first = field.options.first().map(|(value, _)| value);
     let suggested = field.default.as_ref().or(first).or(field.example.as_ref());
     match suggested {

@@ -56,13 +56,16 @@ impl Clock for HeldClock {
 }
 
 /// Counts up, so that every handle differs.
-struct Counting(Mutex<u8>);
+struct Counting(Mutex<u64>);
 
 impl Entropy for Counting {
     fn fill(&self, bytes: &mut [u8]) {
         let mut next = self.0.lock().expect("no test panics while it counts");
         *next = next.wrapping_add(1);
-        bytes.fill(*next);
+        let count = next.to_be_bytes();
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = count[7 - at % 8];
+        }
     }
 }
 
