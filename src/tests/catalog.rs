@@ -35,7 +35,8 @@ fn small() -> String {
 fn cards(page: &Page) -> Vec<String> {
     let grid = page.body.split_once("<ul class=\"grid\">").map_or("", |(_, rest)| rest);
     let grid = grid.split_once("</ul>").map_or("", |(grid, _)| grid);
-    let keys = grid.split("/apps/").skip(1).map(|rest| rest.split(['"', '?']).next().unwrap().to_owned());
+    let links = grid.split("href=\"").skip(1).map(|rest| rest.split(['"', '?']).next().unwrap());
+    let keys = links.map(|link| link.trim_end_matches("/connect").rsplit('/').next().unwrap().to_owned());
     keys.collect()
 }
 
