@@ -6,7 +6,9 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, OnceLock},
+    num::NonZero,
+    sync::{Arc, LazyLock, OnceLock},
+    thread,
 };
 
 use rust_embed::RustEmbed;
@@ -47,16 +49,26 @@ pub struct Catalog {
     entries: BTreeMap<String, Entry>,
 }
 
+/// Connectors that are not worth a thread of their own.
+const FEW: usize = 32;
+
 /// A connector that was read, or waits to be asked for.
 #[derive(Clone, Debug)]
 struct Entry(OnceLock<Option<Arc<Connector>>>);
 
 impl Catalog {
-    /// The connectors that come with Hitchpost, all read and checked.
+    /// The connectors that come with Hitchpost, all checked. They are read once, however often they are
+    /// asked for.
     ///
     /// # Errors
     /// The first file that is refused; a test sees to it that none is.
     pub fn builtin() -> Result<Self, ConnectorError> {
+        static BUILTIN: LazyLock<Result<Catalog, ConnectorError>> = LazyLock::new(Catalog::all_read);
+        BUILTIN.clone()
+    }
+
+    /// Reads every file inside the binary.
+    fn all_read() -> Result<Self, ConnectorError> {
         let mut catalog = Self::default();
         for key in keys() {
             let Some(read) = read(&key, parse::connector) else { continue };
@@ -75,6 +87,18 @@ impl Catalog {
     pub fn get(&self, key: &str) -> Option<&Arc<Connector>> {
         let (key, entry) = self.entries.get_key_value(key)?;
         entry.connector(key)
+    }
+
+    /// Reads the connectors of these keys on all cores, so that whoever asks for many of them next does
+    /// not wait for one after the other.
+    pub fn read_ahead<'k>(&self, keys: impl Iterator<Item = &'k str>) {
+        let keys: Vec<&str> = keys.collect();
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        thread::scope(|scope| {
+            for part in keys.chunks(keys.len().div_ceil(cores).max(FEW)) {
+                scope.spawn(move || part.iter().filter_map(|key| self.get(key)).count());
+            }
+        });
     }
 
     /// All connectors, sorted by key; reads those that were never asked for.

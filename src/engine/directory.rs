@@ -54,6 +54,8 @@ pub struct WorkspaceView {
     pub keys: Keys,
     /// Its integrations in the order of the page, featured ones and then by name; hidden ones too.
     pub integrations: Vec<Arc<IntegrationView>>,
+    /// Places of those that customers are offered.
+    pub offered: Vec<usize>,
     /// Categories of those that are offered, with counts.
     pub categories: Arc<[CategoryCount]>,
     /// The product's own API, where it is connected.
@@ -311,8 +313,10 @@ impl Engine {
             (Reverse(view.featured), view.name.to_lowercase(), view.integration.key.clone())
         });
         let your_app = self.your_app_view(&workspace, entry.sealed_your_app.as_deref());
-        let categories = count_categories(integrations.iter().filter(|view| view.is_offered()));
-        Ok(Arc::new(WorkspaceView { workspace, origins, keys, integrations, categories, your_app }))
+        let offered: Vec<_> =
+            (0..integrations.len()).filter(|place| integrations[*place].is_offered()).collect();
+        let categories = count_categories(offered.iter().map(|place| &integrations[*place]));
+        Ok(Arc::new(WorkspaceView { workspace, origins, keys, integrations, offered, categories, your_app }))
     }
 
     fn keys(&self, workspace: WorkspaceId, stored: &[StoredKey]) -> Result<Keys, EngineError> {

@@ -242,20 +242,26 @@ fn page(
         let is_shown = query.include_archived && (access.is_backend || is_connected(view));
         view.is_offered() || (view.integration.hidden && is_shown && !view.is_closed())
     };
-    let offered = workspace.integrations.iter().enumerate();
-    let offered: Vec<Placed<'_>> =
-        offered.filter(|(_, view)| is_offered(view) && access.sees(&view.integration.key)).collect();
+    // Most pages are of the whole catalog: nothing is looked at that is not shown.
+    let is_all = access.integrations.is_none() && !query.include_archived;
+    let offered: Vec<Placed<'_>> = if is_all {
+        workspace.offered.iter().map(|place| (*place, &workspace.integrations[*place])).collect()
+    } else {
+        let all = workspace.integrations.iter().enumerate();
+        all.filter(|(_, view)| is_offered(view) && access.sees(&view.integration.key)).collect()
+    };
     let search = query.search.as_deref().and_then(Search::new);
     let searched = match &search {
         Some(search) => search.among(&offered, |(_, view)| &view.names),
         None => offered.into_iter().map(|placed| (Rank::Whole, placed)).collect(),
     };
-    let is_whole = search.is_none() && access.integrations.is_none() && !query.include_archived;
-    let categories = if is_whole { workspace.categories.clone() } else { categories(&searched) };
+    let categories =
+        if is_all && search.is_none() { workspace.categories.clone() } else { categories(&searched) };
     let all = searched.len();
     let found = searched.into_iter().filter(|(_, (_, view))| fits(view, query));
+    let connected_first = query.connected_first && !connections.is_empty();
     let (mut found, rest): (Vec<_>, Vec<_>) =
-        found.partition(|(_, (_, view))| query.connected_first && is_connected(view));
+        found.partition(|(_, (_, view))| connected_first && is_connected(view));
     let first = found.len();
     found.extend(rest);
     let cursor = query.cursor.as_deref().unwrap_or_default();

@@ -16,6 +16,7 @@ pub(super) async fn demo(engine: &Engine) -> Result<(), ConfigureError> {
     if !known.is_empty() && !known.iter().all(|view| view.workspace.settings.demo) {
         return Ok(());
     }
+    engine.catalog().read_ahead(engine.catalog().keys());
     let played = engine.catalog().iter().filter(|connector| sandbox::plays(connector));
     let apps = played.map(|connector| DesiredIntegration {
         key: connector.key.clone(),

@@ -166,6 +166,8 @@ impl Server {
         };
         let (clock, entropy) = (around.clock.clone(), around.entropy.clone());
         let engine = engine(settings, environment, addresses, around).await?;
+        let used = config.workspaces.iter().flat_map(|workspace| &workspace.integrations);
+        engine.catalog().read_ahead(used.map(|integration| integration.connector.as_str()));
         let file = config.file.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default();
         let configured = match config.file {
             Some(_) => engine.configure(config.workspaces).await.map(|_| ()),

@@ -35,7 +35,8 @@ fn small() -> String {
 fn cards(page: &Page) -> Vec<String> {
     let grid = page.body.split_once("<ul class=\"grid\">").map_or("", |(_, rest)| rest);
     let grid = grid.split_once("</ul>").map_or("", |(grid, _)| grid);
-    let keys = grid.split("/apps/").skip(1).map(|rest| rest.split(['"', '?']).next().unwrap().to_owned());
+    let links = grid.split("href=\"").skip(1).map(|rest| rest.split(['"', '?']).next().unwrap());
+    let keys = links.map(|link| link.trim_end_matches("/connect").rsplit('/').next().unwrap().to_owned());
     keys.collect()
 }
 
@@ -49,7 +50,7 @@ async fn listed(app: &TestApp, search: &str) -> Vec<String> {
 async fn embed(app: &TestApp) -> (Browser, String) {
     let mut browser = app.browser();
     let token = app.token("c1");
-    let opened = browser.post_from("https://app.acme.com", "/embed/main", &[("token", &token)]).await;
+    let opened = browser.post_from("https://app.acme.com", "/screens/connect", &[("token", &token)]).await;
     (browser, opened.location())
 }
 
@@ -124,7 +125,7 @@ async fn the_next_page_goes_on_behind_an_app_that_was_connected_meanwhile() {
     let app = TestApp::with(&config).await;
     let mut browser = app.signed_in("c1").await;
     let first = browser.get("/").await;
-    let connected = browser.connect("app-48", &[("input[api_key]", "sk_test_sandbox")]).await;
+    let connected = browser.submit("app-48", &[("input[api_key]", "sk_test_sandbox")]).await;
     connected.assert_status(StatusCode::SEE_OTHER);
 
     let next = browser.get("/?cursor=app-48").await;

@@ -18,7 +18,7 @@ pub fn badges(badges: &[Badge]) -> Vec<AnyView> {
 pub fn explained(badges: &[Badge]) -> Vec<AnyView> {
     let badge = |badge: &Badge| {
         let (word, meaning) = text::badge(*badge);
-        view! { <p class="known"><span class="badge">{word}</span> " " {meaning}</p> }.into_any()
+        view! { <p class="lead"><span class="badge">{word}</span> " " {meaning}</p> }.into_any()
     };
     badges.iter().map(badge).collect()
 }
