@@ -234,6 +234,16 @@ pub fn confirm(app: &str, customer: &str, workspace: &str) -> String {
     format!("The {app} account you give next will be linked to {customer} at {workspace}.")
 }
 
+/// Why a dialog could not begin, where the refusal's own words are for programs.
+pub fn refused_start(reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        "session_ended" => "This page was open for too long. Open it again to go on.",
+        "rate_limit_exceeded" => "Too many tries in a short time. Please wait a minute and try again.",
+        "not_found" => "This app or connection is not there any more.",
+        _ => return None,
+    })
+}
+
 /// A small id that support can look up.
 pub fn reference(id: &str) -> String {
     format!("Reference {id}")
