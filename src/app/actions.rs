@@ -96,7 +96,7 @@ impl Door {
             name: opening.name.clone(),
             allow_multiple: opening.allow_multiple,
             connection: started.connection,
-            custom_state: None,
+            custom_state: opening.custom_state.clone(),
             connector_parameters: opening.connector_parameters.clone(),
             no_ui: false,
             began: Began::OwnForm,
@@ -263,7 +263,7 @@ pub async fn cancel(
 ) -> Result<(), ServerFnError> {
     let door = Door::open();
     match door.viewer(&session).await {
-        Ok(viewer) => match door.state.engine.cancel(&viewer.session, &request_id).await {
+        Ok(viewer) => match door.state.engine.cancel(viewer.session.scope(), &request_id).await {
             Ok(()) => door.see_other(&viewer.ways().home(&[("notice", "cancelled")])),
             Err(error) => door.refuse(error, Some(&viewer)),
         },

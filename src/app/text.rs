@@ -77,6 +77,8 @@ pub const BLOCKED: &str = "Your browser blocked the window.";
 pub const REVEAL: (&str, &str) = ("Show", "Hide");
 /// Closes the dialog that an embed is.
 pub const CLOSE_DIALOG: &str = "Close";
+/// Opens an embed anew whose session has ended.
+pub const OPEN_AGAIN: &str = "Open again";
 /// Way back from a refusal.
 pub const GO_BACK: &str = "Go back";
 /// Action of a failed result.

@@ -90,6 +90,7 @@ fn by_body(stage: &Stage, operation: &Operation) -> Vec<Pair> {
         "listConnectionOptions" => &[("connectionId", "connectionSel"), ("integrationId", "integrationSel")],
         "begin" => &[("connectionId", "connectionSel"), ("integrationId", "integrationSel")],
         "importConnection" => &[("integrationId", "integrationSel")],
+        "cancelAttempt" => &[("requestId", "requestId")],
         _ => &[],
     };
     let mut pairs = Vec::new();
