@@ -3,7 +3,10 @@
 use axum::{extract::State, http::StatusCode};
 
 use super::{body::Body, operation::Caller};
-use crate::http::{AppState, Refusal};
+use crate::{
+    engine::REQUEST_ID_MAX,
+    http::{AppState, Refusal},
+};
 
 /// Ends what this customer began under `requestId`. For what has ended, or never began, nothing is done.
 pub(super) async fn cancel(
@@ -12,9 +15,9 @@ pub(super) async fn cancel(
     body: Body,
 ) -> Result<StatusCode, Refusal> {
     let request_id = body.text("requestId")?.flatten().unwrap_or_default();
-    if request_id.is_empty() {
-        let message = "Say which attempt.";
-        return Err(Refusal::invalid(vec![("requestId".to_owned(), message.to_owned())]));
+    if request_id.is_empty() || request_id.len() > REQUEST_ID_MAX {
+        let message = format!("Say which attempt, in at most {REQUEST_ID_MAX} bytes.");
+        return Err(Refusal::invalid(vec![("requestId".to_owned(), message)]));
     }
     state.engine.cancel(access.scope(), &request_id).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -12,6 +12,7 @@ pub use refusal::{NOTHING_CHANGED, REFUSED_ACTIONS, Said, refusal};
 pub use state::*;
 
 use super::view::{CardState, RowState, Tone};
+use crate::http::limits::TOO_FAST;
 
 /// Language of these sentences.
 pub const LANG: &str = "en";
@@ -240,7 +241,7 @@ pub fn confirm(app: &str, customer: &str, workspace: &str) -> String {
 pub fn refused_start(reason: &str) -> Option<&'static str> {
     Some(match reason {
         "session_ended" => "This page was open for too long. Open it again to go on.",
-        "rate_limit_exceeded" => "Too many tries in a short time. Please wait a minute and try again.",
+        "rate_limit_exceeded" => TOO_FAST,
         "not_found" => "This app or connection is not there any more.",
         _ => return None,
     })

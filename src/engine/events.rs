@@ -89,5 +89,4 @@ impl Engine {
         tracing::info!(connection.id = %id, "The import of connection {id} is done");
         told.ok_or(EngineError::NotFound("connection"))
     }
-
 }

@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 
 use super::{Engine, EngineError, IntegrationView, Outcome, connect::ATTEMPT_LIFE};
 use crate::{
-    model::{Connection, ConnectionId, CustomerId, EventId, Scope, Timestamp, WorkspaceId},
+    model::{Connection, ConnectionId, ConnectionState, CustomerId, EventId, Scope, Timestamp, WorkspaceId},
     vault::{Place, Sealed},
 };
 
@@ -139,7 +139,8 @@ impl Engine {
     async fn listened_to(&self, place: &Bookmark) -> Result<Connection, EngineError> {
         let scope = Scope { workspace: place.workspace, customer: Some(place.customer) };
         let found = self.store().connection(scope, place.connection).await?;
-        found.ok_or(EngineError::NotFound("connection"))
+        let is_there = |found: &Connection| !matches!(found.state, ConnectionState::Archived(_));
+        found.filter(is_there).ok_or(EngineError::NotFound("connection"))
     }
 }
 

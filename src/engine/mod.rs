@@ -66,7 +66,7 @@ pub use callback::CallbackParams;
 pub use check::CheckError;
 pub use choose::Choosing;
 pub use configure::{ConfigureError, DesiredIntegration, DesiredKey, DesiredWorkspace};
-pub use connect::{Began, CUSTOM_STATE_MAX, ConnectRequest, Next};
+pub use connect::{Began, CUSTOM_STATE_MAX, ConnectRequest, Next, REQUEST_ID_MAX};
 pub use customers::DesiredCustomer;
 pub use depart::{Departure, attempt_cookie, leaves};
 pub use directory::{IntegrationView, OptionView, WorkspaceView};

@@ -137,7 +137,10 @@ mod tests {
 
     fn scope(customer: u128) -> Scope {
         let id = |n| uuid::Uuid::from_u128(n);
-        Scope { workspace: WorkspaceId::from_uuid(id(1)), customer: Some(CustomerId::from_uuid(id(customer))) }
+        Scope {
+            workspace: WorkspaceId::from_uuid(id(1)),
+            customer: Some(CustomerId::from_uuid(id(customer))),
+        }
     }
 
     fn at(seconds: i64) -> Timestamp {

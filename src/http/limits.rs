@@ -24,10 +24,11 @@ use http_body::{Frame, SizeHint};
 use http_body_util::Limited;
 use tokio::time::Sleep;
 
-use super::{
-    AppState, ClientAddress, Refusal, TrustedProxies, named_start::NamedStart, opener::starter,
-};
+use super::{AppState, ClientAddress, Refusal, TrustedProxies, named_start::NamedStart, opener::starter};
 use crate::engine::{Act, network};
+
+/// What a waiting page is told of a start that came too fast: a person reads it.
+pub const TOO_FAST: &str = "There were too many tries in a short time. Please wait a minute and try again.";
 
 /// What the operator set for requests and connections.
 #[derive(Clone, Debug)]
@@ -189,7 +190,8 @@ pub async fn held(state: &AppState, request: Request, next: Next) -> Result<Resp
         if kind == Kind::Start {
             let named = NamedStart::read(request, limits.page_body_max, limits.body_timeout).await;
             if let Some(NamedStart { request_id, token }) = named {
-                state.tell_refused(Some(request_id), starter(token.as_deref()), &refusal);
+                let told = Refusal { message: TOO_FAST.to_owned(), ..refusal.clone() };
+                state.tell_refused(Some(request_id), starter(token.as_deref()), &told);
             }
         }
         return Err(refusal);

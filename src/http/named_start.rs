@@ -74,7 +74,11 @@ mod tests {
         assert_eq!(NamedStart::of("token=t&requestId=r-1", &none, b""), named(Some("t")));
         assert_eq!(NamedStart::of("", &none, b"session=s&request_id=r-1&popup=1"), named(None));
         assert_eq!(
-            NamedStart::of("integrationId=x", &none, b"payload=%7B%22token%22%3A%22t%22%2C%22requestId%22%3A%22r-1%22%7D"),
+            NamedStart::of(
+                "integrationId=x",
+                &none,
+                b"payload=%7B%22token%22%3A%22t%22%2C%22requestId%22%3A%22r-1%22%7D"
+            ),
             named(Some("t"))
         );
         assert_eq!(NamedStart::of("", &shown, br#"{"requestId":"r-1"}"#), named(Some("t")));

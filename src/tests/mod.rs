@@ -42,6 +42,7 @@ mod sdk;
 mod session;
 mod ssrf;
 mod start;
+mod waiting;
 mod webhooks;
 mod workspace;
 mod workspace_keys;
