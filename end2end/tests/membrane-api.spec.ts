@@ -4,7 +4,8 @@ import { test as base, expect, type Page } from "../support/test.ts";
 import { apiKey } from "../support/secrets.ts";
 import { APPS, type Customer } from "../support/server.ts";
 import { Sites } from "../support/tls.ts";
-import { Table, VENDORS, call, openProduct, options, productPage, reactBundle, type Vendor } from "../support/vendor-bundle.ts";
+import { row as callRow } from "../support/table.ts";
+import { VENDORS, call, openProduct, options, productPage, reactBundle, type Vendor } from "../support/vendor-bundle.ts";
 
 const YOUR_APP = `
 [workspace.your_app]
@@ -23,9 +24,6 @@ const test = base.extend<object, { product: Sites }>({
     { scope: "worker" },
   ],
 });
-
-const table = new Table();
-test.afterAll(() => table.print("membrane-api"));
 
 /** Asks the server itself, past every SDK. */
 async function ask(product: Sites, token: string, path: string, method = "GET", body?: unknown): Promise<{ status: number; json: Record<string, never> }> {
@@ -51,7 +49,7 @@ for (const vendor of VENDORS) {
   test.describe(vendor.sdk, () => {
     let customer: Customer;
     let open: (page: Page) => Promise<void>;
-    const row = (name: string, check: () => Promise<void>) => table.row(name, vendor.sdk, check);
+    const row = (name: string, check: () => Promise<void>) => callRow(name, vendor.sdk, check);
 
     test.beforeEach(async ({ product }) => {
       customer = product.server.customer({ name: "Ada" });
@@ -324,7 +322,7 @@ for (const vendor of VENDORS) {
     test("hooks list, page and refresh", async ({ page, product }) => {
       const first = await connectKey(product, customer);
       await page.goto(await hooksPage(product, vendor, customer, first));
-      const react = (name: string, check: () => Promise<void>) => table.row(name, vendor.react, check);
+      const react = (name: string, check: () => Promise<void>) => callRow(name, vendor.react, check);
 
       await react("useIntegrations, loadMore", async () => {
         const items = page.locator("#integrations li");
@@ -368,7 +366,7 @@ for (const vendor of VENDORS) {
 }
 
 test("in Node the newer client signs its tokens itself", async ({ product }) => {
-  await table.row("new Client({workspaceKey, workspaceSecret, tenantKey})", "@membranehq/sdk", async () => {
+  await callRow("new Client({workspaceKey, workspaceSecret, tenantKey})", "@membranehq/sdk", async () => {
     const { MembraneClient } = await import("@membranehq/sdk");
     const tenantKey = `tenant-${crypto.randomUUID()}`;
     const client = new MembraneClient({ workspaceKey: "acme", workspaceSecret: product.server.key, tenantKey, apiUri: product.server.bound });

@@ -7,6 +7,9 @@ import { apiKey, secret } from "../support/secrets.ts";
 import { came, sdkPage, start } from "../support/sdk.ts";
 import { Customer } from "../support/server.ts";
 import { Sites } from "../support/tls.ts";
+import { allOf } from "../support/table.ts";
+
+allOf("connect() of Munity");
 
 const WORKSPACE = "11111111-2222-3333-aaaa-eeeeeeeeeeee";
 const keys = generateKeyPairSync("rsa", { modulusLength: 2048 });
