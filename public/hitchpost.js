@@ -147,8 +147,8 @@
       location.assign(url);
     } else if (data.type === "newConnectionFailure") {
       var failed = settle();
-      // What the window shows is said here now.
-      if (failed.popup) failed.popup.close();
+      // A start that was refused has no more to read in its window than what is said here.
+      if (failed.popup && data.errorData.data.reason) failed.popup.close();
       one(".problem", failed.form).textContent = String(data.error || "");
       one("button:not(.plain)", failed.form).focus();
       // It may be that nothing works on this page any more.
@@ -253,8 +253,10 @@
   }
 
   function enhance(root) {
-    var ended = embedded && around() && one("[data-ended] .foot", root);
-    if (ended) ended.before(fromTemplate("reopen"));
+    var ended = one("[data-ended] .foot", root);
+    // Where the browser only says which page was here before, that may be one of ours.
+    var known = location.ancestorOrigins || around() !== location.origin;
+    if (ended && embedded && around() && known) ended.before(fromTemplate("reopen"));
     all("[data-secret]", root).forEach(function (box) {
       var button = fromTemplate("reveal").firstElementChild;
       var input = box.firstElementChild;
@@ -332,7 +334,7 @@
   function around() {
     var origin = location.ancestorOrigins && location.ancestorOrigins[0];
     if (!origin) origin = body.dataset.parent || (doc.referrer && new URL(doc.referrer).origin);
-    return origin === "null" || origin === location.origin ? "" : origin;
+    return origin === "null" ? "" : origin;
   }
 
   // An iframe cannot know its parent's layout, so it tells its own height.

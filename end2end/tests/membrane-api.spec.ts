@@ -5,7 +5,8 @@ import { apiKey } from "../support/secrets.ts";
 import { APPS, type Customer } from "../support/server.ts";
 import { Sites } from "../support/tls.ts";
 import { row as callRow } from "../support/table.ts";
-import { VENDORS, call, openProduct, options, productPage, reactBundle, type Vendor } from "../support/vendor-bundle.ts";
+import { hooksPage } from "../support/hooks-page.ts";
+import { VENDORS, call, openProduct, options } from "../support/vendor-bundle.ts";
 
 const YOUR_APP = `
 [workspace.your_app]
@@ -381,32 +382,4 @@ async function connectAnother(product: Sites, customer: Customer): Promise<void>
   const input = { api_key: apiKey("sk_test_", "sandbox") };
   const made = await ask(product, customer.token, "/connect", "POST", { integrationKey: "stripe", input, noUi: true, allowMultipleConnections: true });
   expect(made.status).toBe(200);
-}
-
-async function hooksPage(product: Sites, vendor: Vendor, customer: Customer, first: { id: string }): Promise<string> {
-  const script = `${await reactBundle(vendor)}
-    const { IntegrationAppProvider, useIntegrations, useConnections, useConnection, useIntegration } = Vendor;
-    const e = React.createElement;
-    const list = (id, items) => e("ul", { id }, items.map((text) => e("li", { key: text }, text)));
-    function Page() {
-      const integrations = useIntegrations({ limit: 5 });
-      const connections = useConnections();
-      const pages = useConnections({ limit: 2 });
-      const { integration } = useIntegration("hubspot");
-      const one = useConnection(${JSON.stringify(first.id)});
-      const shown = one.connection;
-      return e("div", null,
-        list("integrations", integrations.items.map((item) => item.key)),
-        e("button", { onClick: () => integrations.loadMore() }, "More integrations"),
-        list("connections", connections.items.map((item) => item.integration.key)),
-        e("button", { onClick: () => connections.refresh() }, "Refresh connections"),
-        list("pages", pages.items.map((item) => item.id)),
-        e("button", { onClick: () => pages.loadMore() }, "More connections"),
-        e("p", { id: "connection" }, shown ? shown.name + (shown.archivedAt ? ", archived" : "") : ""),
-        e("button", { onClick: () => one.patch({ name: "Renamed by a hook" }) }, "Rename"),
-        e("button", { onClick: () => one.archive() }, "Archive"),
-        e("p", { id: "one" }, integration ? integration.name : ""));
-    }
-    createRoot(document.getElementById("app")).render(e(IntegrationAppProvider, ${JSON.stringify(options(product, customer))}, e(Page)));`;
-  return productPage(product, script);
 }
