@@ -86,7 +86,7 @@ impl Refused {
     /// nothing.
     fn told(&self, request_id: &str, listener: &Listener, now: Timestamp) -> Option<RefusedStart> {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let entries = held.get(request_id)?.iter().filter(|entry| is_fresh(entry, now));
+        let mut entries = held.get(request_id)?.iter().filter(|entry| is_fresh(entry, now));
         let Some(scope) = listener.scope else {
             let mut customers = entries.clone().filter_map(|entry| match entry.starter {
                 Starter::Customer(scope) => Some(scope),
@@ -94,14 +94,14 @@ impl Refused {
             });
             let first = customers.next();
             let is_shared = customers.any(|other| Some(other) != first);
-            return entries.last().filter(|_| !is_shared).map(|entry| entry.told.clone());
+            return entries.next_back().filter(|_| !is_shared).map(|entry| entry.told.clone());
         };
         let is_theirs = |entry: &&Entry| match entry.starter {
             Starter::Customer(other) => other == scope,
             Starter::Bearer(hash) => Some(hash) == listener.bearer,
             Starter::Unknown => false,
         };
-        entries.filter(is_theirs).last().map(|entry| entry.told.clone())
+        entries.rfind(is_theirs).map(|entry| entry.told.clone())
     }
 }
 
