@@ -26,7 +26,7 @@ async fn heard_within(app: &TestApp, query: &str, wait: Duration) -> Option<Valu
     let mut text = String::new();
     let reading = async {
         loop {
-            text.push_str(&String::from_utf8(stream.chunk().await.unwrap()?.to_vec()).unwrap());
+            text.push_str(std::str::from_utf8(&stream.chunk().await.unwrap()?).unwrap());
             let message = text.lines().find_map(|line| line.strip_prefix("data: "));
             if let Some(message) = message.filter(|_| text.contains("\n\n")) {
                 let mut message: Value = serde_json::from_str(message).unwrap();
