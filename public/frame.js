@@ -31,10 +31,23 @@
     call("close");
   }
 
+  // The dialog's own button; a page that can only be opened anew is closed by its own, too.
+  function dress() {
+    if (!origin) return;
+    doc.getElementById("main").prepend(doc.importNode(doc.getElementById("close").content, true));
+    var again = one("button[data-reopen]");
+    if (!again) return;
+    again.textContent = again.dataset.close;
+    again.removeAttribute("data-reopen");
+    again.setAttribute("data-close-dialog", "");
+  }
+
+  doc.addEventListener("renewed", dress);
+
   function open() {
     doc.documentElement.classList.add("modal");
     var main = doc.getElementById("main");
-    main.prepend(doc.importNode(doc.getElementById("close").content, true));
+    dress();
     if (!doc.activeElement || doc.activeElement === doc.body) main.focus({ preventScroll: true });
     call("handshake");
     var made = one("[data-connection]");

@@ -146,9 +146,13 @@
       }
       location.assign(url);
     } else if (data.type === "newConnectionFailure") {
-      var failed = settle().form;
-      one(".problem", failed).textContent = String(data.error || "");
-      one("button:not(.plain)", failed).focus();
+      var failed = settle();
+      // A start that was refused has no more to read in its window than what is said here.
+      if (failed.popup && data.errorData.data.reason) failed.popup.close();
+      one(".problem", failed.form).textContent = String(data.error || "");
+      one("button:not(.plain)", failed.form).focus();
+      // It may be that nothing works on this page any more.
+      keepSession();
     }
   }
 
@@ -164,20 +168,23 @@
 
   doc.addEventListener("giveup", giveUp);
 
+  function listen(waiting) {
+    if (waiting !== pending) return;
+    var events = new EventSource("/sse/connection-events/" + encodeURIComponent(waiting.requestId));
+    events.onmessage = function (event) {
+      outcome(JSON.parse(event.data));
+    };
+    events.onerror = function () {
+      // Refused; a stream that broke off is asked for again by the browser itself.
+      if (events.readyState === 2) setTimeout(listen, 2000, waiting);
+    };
+    waiting.events = events;
+  }
+
   function follow(form, popup) {
-    var id = form.elements.request_id.value;
-    var events = new EventSource("/sse/connection-events/" + encodeURIComponent(id));
-    function read(event) {
-      try {
-        outcome(JSON.parse(event.data));
-      } catch (_) {
-        // Not ours to read.
-      }
-    }
-    events.onmessage = read;
-    events.addEventListener("outcome", read);
     // An attempt lives ten minutes; nothing can come after that.
-    pending = { form: form, popup: popup, requestId: id, events: events, timer: setTimeout(settle, 660000) };
+    pending = { form: form, popup: popup, requestId: form.elements.request_id.value, timer: setTimeout(settle, 660000) };
+    listen(pending);
   }
 
   function leave(event, form) {
@@ -220,9 +227,11 @@
   });
 
   doc.addEventListener("click", function (event) {
-    var target = event.target.closest("[data-cancel], .reveal, a[data-more]");
-    if (!target) return;
-    if (target.matches("[data-cancel]")) {
+    var target = event.target.closest("[data-cancel], [data-reopen], .reveal, a[data-more]");
+    if (!target || event.defaultPrevented) return;
+    if (target.matches("[data-reopen]")) {
+      reopen();
+    } else if (target.matches("[data-cancel]")) {
       giveUp();
     } else if (target.matches(".reveal")) {
       reveal(target);
@@ -244,6 +253,10 @@
   }
 
   function enhance(root) {
+    var ended = one("[data-ended] .foot", root);
+    // Where the browser only says which page was here before, that may be one of ours.
+    var known = location.ancestorOrigins || around() !== location.origin;
+    if (ended && embedded && around() && known) ended.before(fromTemplate("reopen"));
     all("[data-secret]", root).forEach(function (box) {
       var button = fromTemplate("reveal").firstElementChild;
       var input = box.firstElementChild;
@@ -265,12 +278,40 @@
     });
   }
 
+  function renew(page) {
+    swap("main", page);
+    enhance(doc.getElementById("main"));
+    doc.dispatchEvent(new Event("renewed"));
+  }
+
+  // Asking after an embed's session now and then keeps it from ending while the page is open. When it has
+  // ended all the same, the answer is the page that says so.
+  function keepSession() {
+    var session = new URL(location.href).searchParams.get("session");
+    if (!embedded || !session || pending || one("[data-ended]")) return;
+    fetch("/embed/session?session=" + encodeURIComponent(session), { headers: { Accept: "text/html" } }).then(function (answer) {
+      if (answer.status !== 401) return;
+      return answer.text().then(function (text) {
+        if (!pending) renew(new DOMParser().parseFromString(text, "text/html"));
+      });
+    }).catch(function () {
+      // The next time will do.
+    });
+  }
+
+  setInterval(keepSession, 600000);
+
+  // Only the page around can open this one anew. One that does not listen is gone back to.
+  function reopen() {
+    window.parent.postMessage({ source: "hitchpost", type: "reopen" }, around());
+    setTimeout(window.open, 1000, around(), "_top");
+  }
+
   doc.addEventListener("visibilitychange", function () {
+    if (doc.visibilityState === "visible") keepSession();
     if (doc.visibilityState !== "visible" || !one("[data-live]") || busy()) return;
     load(location.href).then(function (page) {
-      if (busy() || !one("[data-live]", page)) return;
-      swap("main", page);
-      enhance(doc.getElementById("main"));
+      if (!busy() && one("[data-live]", page)) renew(page);
     }).catch(function () {
       // The next time it becomes visible will do.
     });
@@ -289,11 +330,17 @@
     if (result.dataset.close === "always" || (told && result.dataset.close)) setTimeout(window.close.bind(window), 150);
   }
 
-  // An iframe cannot know its parent's layout, so it tells its own height.
-  function tellHeight() {
+  // Origin of the page around, as far as the browser tells; nothing when it does not.
+  function around() {
     var origin = location.ancestorOrigins && location.ancestorOrigins[0];
     if (!origin) origin = body.dataset.parent || (doc.referrer && new URL(doc.referrer).origin);
-    if (!origin || origin === "null") return;
+    return origin === "null" ? "" : origin;
+  }
+
+  // An iframe cannot know its parent's layout, so it tells its own height.
+  function tellHeight() {
+    var origin = around();
+    if (!origin) return;
     var last = 0;
     new ResizeObserver(function () {
       var height = Math.ceil(body.getBoundingClientRect().height);

@@ -297,9 +297,13 @@ const frame = (url, fields, method) =>
 const listen = (client, requestId, all, hear) => {
   let events;
   let again;
+  let last = "";
   const open = () => {
-    events = new EventSource(`${client.url}/sse/connection-events/${encodeURIComponent(requestId)}${all ? "?events=all" : ""}`);
-    events.onmessage = (event) => hear(JSON.parse(event.data));
+    events = new EventSource(`${client.url}/sse/connection-events/${encodeURIComponent(requestId)}${all ? `?events=all&last=${last}` : ""}`);
+    events.onmessage = (event) => {
+      last = event.lastEventId;
+      hear(JSON.parse(event.data));
+    };
     events.onerror = () => {
       // Refused; a stream that broke off is asked for again by the browser itself.
       if (events.readyState === 2) again = setTimeout(open, 2_000);
@@ -366,10 +370,14 @@ const inWindow = (client, options, go, later) =>
       if (told?.type === "IMPORT_DONE") return later?.(told);
       clearTimeout(late);
       close();
-      if (told?.connection) resolve(told.connection);
-      else if (told) reject(new HitchpostError(told.errorData || { type: "connection", message: told.error }));
+      if (told?.connection) {
+        resolve(told.connection);
+        if (later) return (later.stop = stop);
+      } else if (told) reject(new HitchpostError(told.errorData));
       else resolve(null);
-      if (!later || !told?.connection) stop();
+      stop();
+      // Nothing is to come of what nobody waits for.
+      if (!told?.source) client.request("POST", "/connect/cancel", { requestId }).catch(() => {});
     };
     const stop = listen(client, requestId, later, settle);
     const expire = () => settle({ errorData: refusal("attempt_expired", "Connecting took too long. Please try again.", "connection").data });

@@ -153,10 +153,12 @@ async fn hand_over(
 struct EventsQuery {
     token: Option<String>,
     events: Option<String>,
+    last: Option<String>,
 }
 
 /// `GET /sse/connection-events/{requestId}`: one message, the outcome, as soon as there is one. With
-/// `?events=all` the stream stays open and also tells when the import is done.
+/// `?events=all` the stream stays open and also tells when the import is done; `last` is the id of the last
+/// message that was seen.
 async fn events(
     State(state): State<AppState>,
     Path(request_id): Path<String>,
@@ -172,8 +174,12 @@ async fn events(
             return Err(Refusal::bad_request("short_request_id", message));
         }
     };
-    let watch = state.engine.watch(&request_id, session.map(|session| session.scope()));
-    let messages = told::messages(state, watch, Wanted::read(query.events.as_deref(), &headers));
+    let mut watch = state.engine.watch(&request_id, session.map(|session| session.scope()));
+    if let Some(token) = &query.token {
+        watch = watch.of_bearer(token);
+    }
+    let wanted = Wanted::read(query.events.as_deref(), query.last, &headers);
+    let messages = told::messages(state, watch, wanted).await;
     let keep_alive = KeepAlive::new().interval(HEARTBEAT).text("waiting");
     Ok(Sse::new(messages).keep_alive(keep_alive).into_response())
 }

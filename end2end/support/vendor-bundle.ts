@@ -126,27 +126,3 @@ export async function press<A = null>(page: Page, calls: Call<A>, given: A = nul
 export async function settled(page: Page): Promise<Settled> {
   return page.evaluate(() => (window as unknown as { settled: Promise<unknown> }).settled) as Promise<Settled>;
 }
-
-/** Which call of which package did what it should; printed when a file is through. */
-export class Table {
-  private readonly rows = new Map<string, Map<string, boolean>>();
-
-  /** Runs one row's check for one package. */
-  async row(name: string, column: string, check: () => Promise<void>): Promise<void> {
-    const cells = this.rows.get(name) ?? new Map<string, boolean>();
-    this.rows.set(name, cells.set(column, false));
-    await check();
-    cells.set(column, true);
-  }
-
-  print(title: string): void {
-    const columns = [...new Set([...this.rows.values()].flatMap((cells) => [...cells.keys()]))].sort();
-    const width = Math.max(...[...this.rows.keys(), title].map((name) => name.length));
-    const shown = (cells: Map<string, boolean>, column: string) =>
-      (cells.has(column) ? (cells.get(column) ? "passed" : "FAILED") : "–").padEnd(column.length);
-    console.log([title.padEnd(width), ...columns].join("  "));
-    for (const [name, cells] of this.rows) {
-      console.log([name.padEnd(width), ...columns.map((column) => shown(cells, column))].join("  "));
-    }
-  }
-}

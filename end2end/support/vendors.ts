@@ -115,7 +115,7 @@ export class ProductPage {
   }
 }
 
-/** The button of ours that closes the dialog. */
+/** The button of ours that closes the dialog; a page that has ended has a second one. */
 export function closeButton(dialog: FrameLocator): Locator {
-  return dialog.getByRole("button", { name: "Close", exact: true });
+  return dialog.getByRole("button", { name: "Close", exact: true }).first();
 }

@@ -5,10 +5,7 @@ import { answer } from "../support/flows.ts";
 import { sample } from "../support/guide.ts";
 import { apiKey } from "../support/secrets.ts";
 import type { Sites } from "../support/tls.ts";
-import { Table } from "../support/vendor-bundle.ts";
-
-const table = new Table();
-test.afterAll(() => table.print("connect-forms"));
+import { row } from "../support/table.ts";
 
 test.describe("without a package", () => {
   /** A form of the product's page, as the vendors' guides have it, with our address and a token in it. */
@@ -27,7 +24,7 @@ test.describe("without a package", () => {
   ] as const) {
     test(`${name} connects and comes back with the state as it was`, async ({ page, sites }) => {
       for (const path of ["/connection-popup", "/connect"]) {
-        await table.row(`POST ${path}: ${name}`, "form", async () => {
+        await row(`POST ${path}: ${name}`, "form", async () => {
           const customer = sites.server.customer();
           const redirectUri = `${back(sites)}?keep=1`;
           await page.goto(form(sites, path, fields(customer.token, redirectUri)));
@@ -45,7 +42,7 @@ test.describe("without a package", () => {
   }
 
   test("a form with credentials in it needs no page of ours", async ({ page, sites }) => {
-    await table.row("POST /connection-popup: client credentials", "form", async () => {
+    await row("POST /connection-popup: client credentials", "form", async () => {
       const customer = sites.server.customer();
       const connectionParameters = { api_key: apiKey("sk_test_", "sandbox") };
       const payload = JSON.stringify({ integrationKey: "stripe", connectionParameters, redirectUri: back(sites) });
@@ -60,7 +57,7 @@ test.describe("without a package", () => {
   });
 
   test("a plain form that asks for the key itself, as the guide has it", async ({ page, sites }) => {
-    await table.row("POST /connect: the guide's form with input[NAME]", "form", async () => {
+    await row("POST /connect: the guide's form with input[NAME]", "form", async () => {
       const customer = sites.server.customer();
       const names = { "http://localhost:7080": sites.ours, TOKEN: customer.token, "https://app.acme.com/done": back(sites) };
       await page.goto(sites.page(sites.product, `/form-${crypto.randomUUID()}`, sample("form-key", names)));
@@ -79,7 +76,7 @@ test.describe("without a package", () => {
   });
 
   test("a link asks on our page first, then comes back the same way", async ({ page, sites }) => {
-    await table.row("GET /connection-popup", "link", async () => {
+    await row("GET /connection-popup", "link", async () => {
       const customer = sites.server.customer();
       await page.goto(customer.start("hubspot", { redirectUri: back(sites), customState, connectionParameters: "{}" }, "/connection-popup"));
       expect(page.url()).not.toContain(customer.token);
@@ -97,7 +94,7 @@ test.describe("an attacker's site", () => {
   test.use({ strict: false });
 
   test("a hidden frame there leaves for no provider, and its page hears nothing", async ({ page, sites }) => {
-    await table.row("POST /connect in a frame of an attacker's page: ends", "form", async () => {
+    await row("POST /connect in a frame of an attacker's page: ends", "form", async () => {
       const customer = sites.server.customer();
       const payload = { token: customer.token, integrationKey: "hubspot", requestId: `hidden-${crypto.randomUUID()}` };
       const value = JSON.stringify(payload).replaceAll('"', "&quot;");

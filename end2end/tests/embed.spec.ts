@@ -97,7 +97,7 @@ test("the frame tells its height to its parent", async ({ page, sites }) => {
   const heard = () => page.evaluate(() => (window as unknown as { heard: [string, { source: string; type: string; height: number }][] }).heard);
   // It is told again whenever it changes, as when a picture comes late.
   await expect(async () => {
-    const [origin, message] = (await heard()).at(-1) ?? [];
+    const [origin, message] = (await heard()).filter(([, { type }]) => type === "height").at(-1) ?? [];
     const height = await embed.locator("body").evaluate((body) => Math.ceil(body.getBoundingClientRect().height));
     expect(origin).toBe(sites.ours);
     expect(message).toEqual({ source: "hitchpost", type: "height", height });

@@ -4,7 +4,9 @@ import { test as base, expect, type Page } from "../support/test.ts";
 import { apiKey } from "../support/secrets.ts";
 import { APPS, type Customer } from "../support/server.ts";
 import { Sites } from "../support/tls.ts";
-import { Table, VENDORS, call, openProduct, options, productPage, reactBundle, type Vendor } from "../support/vendor-bundle.ts";
+import { row as callRow } from "../support/table.ts";
+import { hooksPage } from "../support/hooks-page.ts";
+import { VENDORS, call, openProduct, options } from "../support/vendor-bundle.ts";
 
 const YOUR_APP = `
 [workspace.your_app]
@@ -23,9 +25,6 @@ const test = base.extend<object, { product: Sites }>({
     { scope: "worker" },
   ],
 });
-
-const table = new Table();
-test.afterAll(() => table.print("membrane-api"));
 
 /** Asks the server itself, past every SDK. */
 async function ask(product: Sites, token: string, path: string, method = "GET", body?: unknown): Promise<{ status: number; json: Record<string, never> }> {
@@ -51,7 +50,7 @@ for (const vendor of VENDORS) {
   test.describe(vendor.sdk, () => {
     let customer: Customer;
     let open: (page: Page) => Promise<void>;
-    const row = (name: string, check: () => Promise<void>) => table.row(name, vendor.sdk, check);
+    const row = (name: string, check: () => Promise<void>) => callRow(name, vendor.sdk, check);
 
     test.beforeEach(async ({ product }) => {
       customer = product.server.customer({ name: "Ada" });
@@ -324,7 +323,7 @@ for (const vendor of VENDORS) {
     test("hooks list, page and refresh", async ({ page, product }) => {
       const first = await connectKey(product, customer);
       await page.goto(await hooksPage(product, vendor, customer, first));
-      const react = (name: string, check: () => Promise<void>) => table.row(name, vendor.react, check);
+      const react = (name: string, check: () => Promise<void>) => callRow(name, vendor.react, check);
 
       await react("useIntegrations, loadMore", async () => {
         const items = page.locator("#integrations li");
@@ -368,7 +367,7 @@ for (const vendor of VENDORS) {
 }
 
 test("in Node the newer client signs its tokens itself", async ({ product }) => {
-  await table.row("new Client({workspaceKey, workspaceSecret, tenantKey})", "@membranehq/sdk", async () => {
+  await callRow("new Client({workspaceKey, workspaceSecret, tenantKey})", "@membranehq/sdk", async () => {
     const { MembraneClient } = await import("@membranehq/sdk");
     const tenantKey = `tenant-${crypto.randomUUID()}`;
     const client = new MembraneClient({ workspaceKey: "acme", workspaceSecret: product.server.key, tenantKey, apiUri: product.server.bound });
@@ -383,32 +382,4 @@ async function connectAnother(product: Sites, customer: Customer): Promise<void>
   const input = { api_key: apiKey("sk_test_", "sandbox") };
   const made = await ask(product, customer.token, "/connect", "POST", { integrationKey: "stripe", input, noUi: true, allowMultipleConnections: true });
   expect(made.status).toBe(200);
-}
-
-async function hooksPage(product: Sites, vendor: Vendor, customer: Customer, first: { id: string }): Promise<string> {
-  const script = `${await reactBundle(vendor)}
-    const { IntegrationAppProvider, useIntegrations, useConnections, useConnection, useIntegration } = Vendor;
-    const e = React.createElement;
-    const list = (id, items) => e("ul", { id }, items.map((text) => e("li", { key: text }, text)));
-    function Page() {
-      const integrations = useIntegrations({ limit: 5 });
-      const connections = useConnections();
-      const pages = useConnections({ limit: 2 });
-      const { integration } = useIntegration("hubspot");
-      const one = useConnection(${JSON.stringify(first.id)});
-      const shown = one.connection;
-      return e("div", null,
-        list("integrations", integrations.items.map((item) => item.key)),
-        e("button", { onClick: () => integrations.loadMore() }, "More integrations"),
-        list("connections", connections.items.map((item) => item.integration.key)),
-        e("button", { onClick: () => connections.refresh() }, "Refresh connections"),
-        list("pages", pages.items.map((item) => item.id)),
-        e("button", { onClick: () => pages.loadMore() }, "More connections"),
-        e("p", { id: "connection" }, shown ? shown.name + (shown.archivedAt ? ", archived" : "") : ""),
-        e("button", { onClick: () => one.patch({ name: "Renamed by a hook" }) }, "Rename"),
-        e("button", { onClick: () => one.archive() }, "Archive"),
-        e("p", { id: "one" }, integration ? integration.name : ""));
-    }
-    createRoot(document.getElementById("app")).render(e(IntegrationAppProvider, ${JSON.stringify(options(product, customer))}, e(Page)));`;
-  return productPage(product, script);
 }

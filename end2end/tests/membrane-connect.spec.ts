@@ -7,10 +7,8 @@ import { sample } from "../support/guide.ts";
 import { apiKey } from "../support/secrets.ts";
 import { freePort, type Customer } from "../support/server.ts";
 import type { Sites } from "../support/tls.ts";
-import { Table, VENDORS, call, openProduct, press, settled, type Settled } from "../support/vendor-bundle.ts";
-
-const table = new Table();
-test.afterAll(() => table.print("membrane-connect"));
+import { row as callRow } from "../support/table.ts";
+import { VENDORS, call, openProduct, press, settled, type Settled } from "../support/vendor-bundle.ts";
 
 /** Presses the product's button and hands over the window that opens. */
 async function popup(page: Page, pressing: Promise<void>): Promise<Page> {
@@ -43,7 +41,7 @@ for (const vendor of VENDORS) {
   test.describe(vendor.sdk, () => {
     let customer: Customer;
     let open: (page: Page) => Promise<void>;
-    const row = (name: string, check: () => Promise<void>) => table.row(name, vendor.sdk, check);
+    const row = (name: string, check: () => Promise<void>) => callRow(name, vendor.sdk, check);
 
     test.beforeEach(async ({ sites }) => {
       customer = sites.server.customer();

@@ -4,6 +4,9 @@ import { test, expect, type Page } from "../support/test.ts";
 import { answer, choices, goOn } from "../support/flows.ts";
 import { apiKey } from "../support/secrets.ts";
 import { came, sdkPage, start, strictPage } from "../support/sdk.ts";
+import { allOf } from "../support/table.ts";
+
+allOf("connect");
 
 /** Opens a page, presses its button and hands the window over that opens. */
 async function popupOf(page: Page, address: string): Promise<Page> {

@@ -3,6 +3,9 @@ import { test, expect, type Page } from "../support/test.ts";
 import { answer, goOn } from "../support/flows.ts";
 import { apiKey } from "../support/secrets.ts";
 import { came, sdkPage, start, strictPage } from "../support/sdk.ts";
+import { allOf } from "../support/table.ts";
+
+allOf("dialogs");
 
 const frame = (page: Page) => page.frameLocator('iframe[name^="hitchpost-"]');
 const layer = (page: Page) => page.getByRole("dialog", { name: "Connect" });

@@ -14,6 +14,9 @@ import { apiKey, secret } from "../support/secrets.ts";
 import { came, sdkPage, start } from "../support/sdk.ts";
 import { Customer } from "../support/server.ts";
 import { Sites } from "../support/tls.ts";
+import { allOf } from "../support/table.ts";
+
+allOf("connect() of Munity");
 
 const GUIDE = "munity";
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");

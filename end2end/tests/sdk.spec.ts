@@ -10,6 +10,9 @@ import { test, expect } from "../support/test.ts";
 import { apiKey } from "../support/secrets.ts";
 import { came, sdkPage, start } from "../support/sdk.ts";
 import { Sites } from "../support/tls.ts";
+import { allOf } from "../support/table.ts";
+
+allOf("lists, calls, types and size");
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 

@@ -16,14 +16,18 @@ use super::{
 use crate::{
     engine::{DesiredCustomer, EngineError},
     http::{AppState, Refusal},
-    model::CustomerId,
+    model::{Access, CustomerId},
     store::{CustomerChange, CustomerFilter, CustomerRecord},
 };
 
 type Answer = Result<Json<Value>, Refusal>;
 
-/// The customer that a request is about: the last segment of its path, or `id` of its query.
-pub(super) struct Selected(String);
+/// Who asks about which customer: the last segment of the path, or `id` of the query.
+pub(super) struct Selected {
+    state: AppState,
+    access: Access,
+    selector: String,
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -35,16 +39,21 @@ struct SelectorQuery {
 impl FromRequestParts<AppState> for Selected {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Refusal> {
-        let not_found = |_| Refusal::not_found("customer");
-        if let Some(Path(selector)) = parts.extract::<Option<Path<String>>>().await.map_err(not_found)? {
-            return Ok(Self(selector));
-        }
-        let unreadable = |_| Refusal::of_status(StatusCode::BAD_REQUEST);
-        let Query(query) = parts.extract::<Query<SelectorQuery>>().await.map_err(unreadable)?;
-        let missing = || Refusal::invalid(vec![("id".to_owned(), "Say which customer.".to_owned())]);
-        query.id.or(query.internal_id).map(Self).ok_or_else(missing)
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
+        let Caller(access) = parts.extract_with_state(state).await?;
+        Ok(Self { state: state.clone(), access, selector: selector(parts).await? })
     }
+}
+
+async fn selector(parts: &mut Parts) -> Result<String, Refusal> {
+    let not_found = |_| Refusal::not_found("customer");
+    if let Some(Path(selector)) = parts.extract::<Option<Path<String>>>().await.map_err(not_found)? {
+        return Ok(selector);
+    }
+    let unreadable = |_| Refusal::of_status(StatusCode::BAD_REQUEST);
+    let Query(query) = parts.extract::<Query<SelectorQuery>>().await.map_err(unreadable)?;
+    let missing = || Refusal::invalid(vec![("id".to_owned(), "Say which customer.".to_owned())]);
+    query.id.or(query.internal_id).ok_or_else(missing)
 }
 
 /// `{items, cursor?}`, newest first, without archived ones.
@@ -77,71 +86,47 @@ pub(super) async fn create(
 }
 
 /// One customer, archived ones too.
-pub(super) async fn find(
-    State(state): State<AppState>,
-    Caller(access): Caller,
-    Selected(selector): Selected,
-) -> Answer {
+pub(super) async fn find(Selected { state, access, selector }: Selected) -> Answer {
     shown(state.engine.find_customer(&access, &selector).await)
 }
 
 /// Changes what is sent and leaves the rest.
-pub(super) async fn patch(
-    State(state): State<AppState>,
-    Caller(access): Caller,
-    Selected(selector): Selected,
-    body: Body,
-) -> Answer {
+pub(super) async fn patch(selected: Selected, body: Body) -> Answer {
     let change = CustomerChange {
         name: body.text("name")?,
         fields: body.object("fields")?.map(Option::unwrap_or_default),
         meta: meta(&body)?,
     };
-    changed(&state, &access, &selector, &body, change).await
+    changed(selected, &body, change).await
 }
 
 /// Replaces everything that can be set; what is not sent is emptied.
-pub(super) async fn put(
-    State(state): State<AppState>,
-    Caller(access): Caller,
-    Selected(selector): Selected,
-    body: Body,
-) -> Answer {
+pub(super) async fn put(selected: Selected, body: Body) -> Answer {
     let change = CustomerChange {
         name: Some(body.text("name")?.flatten()),
         fields: Some(body.object("fields")?.flatten().unwrap_or_default()),
         meta: Some(meta(&body)?.flatten()),
     };
-    changed(&state, &access, &selector, &body, change).await
+    changed(selected, &body, change).await
 }
 
 async fn changed(
-    state: &AppState,
-    access: &crate::model::Access,
-    selector: &str,
+    Selected { state, access, selector }: Selected,
     body: &Body,
     change: CustomerChange,
 ) -> Answer {
     refuse_credentials(body)?;
     let internal_id = body.text("internalId")?.flatten();
-    shown(state.engine.change_customer(access, selector, internal_id.as_deref(), change).await)
+    shown(state.engine.change_customer(&access, &selector, internal_id.as_deref(), change).await)
 }
 
 /// Archives a customer with all their connections.
-pub(super) async fn archive(
-    State(state): State<AppState>,
-    Caller(access): Caller,
-    Selected(selector): Selected,
-) -> Answer {
+pub(super) async fn archive(Selected { state, access, selector }: Selected) -> Answer {
     shown(state.engine.archive_customer(&access, &selector).await)
 }
 
 /// Lets an archived customer sign in again.
-pub(super) async fn restore(
-    State(state): State<AppState>,
-    Caller(access): Caller,
-    Selected(selector): Selected,
-) -> Answer {
+pub(super) async fn restore(Selected { state, access, selector }: Selected) -> Answer {
     shown(state.engine.restore_customer(&access, &selector).await)
 }
 

@@ -3,6 +3,7 @@
 mod absent;
 mod audit;
 mod body;
+mod cancel;
 mod confirm;
 mod connections;
 pub mod cors;
@@ -74,6 +75,7 @@ pub fn operations() -> Vec<Operation> {
         Operation::of_any_method("/connections/{sel}/proxy", Customer, proxy::call),
         Operation::of_any_method("/connections/{sel}/proxy/", Customer, proxy::call),
         Operation::of_any_method("/connections/{sel}/proxy/{*path}", Customer, proxy::call),
+        Operation::new(Method::POST, "/connect/cancel", Customer, cancel::cancel),
         Operation::new(Method::POST, "/connections/confirm", Role::Backend, confirm::confirm),
         Operation::new(Method::GET, "/self", Customer, own::find),
         Operation::new(Method::PATCH, "/self", Customer, own::patch),

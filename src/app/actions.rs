@@ -21,7 +21,7 @@ use tower_http::csrf::CsrfLayer;
 
 use super::{refused, viewer::Viewer};
 use crate::{
-    engine::{AskSubmission, Began, ConnectRequest, Destination, EngineError, Next, Outcome},
+    engine::{AskSubmission, Began, ConnectRequest, Destination, EngineError, Next, Outcome, Starter},
     http::{AppState, Refusal},
     model::{Access, Road},
 };
@@ -81,9 +81,10 @@ impl Door {
     }
 
     async fn start(&self, handle: &str, started: Started) {
+        let name = started.request_id.clone();
         let viewer = match self.viewer(handle).await {
             Ok(viewer) => viewer,
-            Err(error) => return self.refuse(error, None),
+            Err(error) => return self.refuse_start(name, Starter::Unknown, error, None),
         };
         let opening = &viewer.opened.opening;
         let request = ConnectRequest {
@@ -95,13 +96,26 @@ impl Door {
             name: opening.name.clone(),
             allow_multiple: opening.allow_multiple,
             connection: started.connection,
-            custom_state: None,
+            custom_state: opening.custom_state.clone(),
             connector_parameters: opening.connector_parameters.clone(),
             no_ui: false,
             began: Began::OwnForm,
         };
-        let next = self.state.engine.connect(&viewer.session, request).await;
-        self.follow(next, Some(&viewer));
+        match self.state.engine.connect(&viewer.session, request).await {
+            Ok(next) => self.follow(Ok(next), Some(&viewer)),
+            Err(error) => {
+                let starter = Starter::Customer(viewer.session.scope());
+                self.refuse_start(name, starter, error, Some(&viewer));
+            }
+        }
+    }
+
+    /// The window that shows why may be a popup: the page that opened it is told as well.
+    fn refuse_start(&self, name: String, starter: Starter, error: EngineError, viewer: Option<&Viewer>) {
+        let refusal = Refusal::from(error);
+        let told = Refusal { message: refused::sentence(&refusal), ..refusal.clone() };
+        self.state.tell_refused(Some(name), starter, &told);
+        self.refuse(refusal, viewer);
     }
 
     fn see_other(&self, location: &str) {
@@ -155,8 +169,8 @@ impl Door {
         self.see_other(&shell.home(&[("notice", notice), ("app", app)]));
     }
 
-    fn refuse(&self, error: EngineError, viewer: Option<&Viewer>) {
-        let refusal = Refusal::from(error);
+    fn refuse(&self, error: impl Into<Refusal>, viewer: Option<&Viewer>) {
+        let refusal = error.into();
         self.see_other(&within(&format!("/refused/{}", refused::code_of(&refusal)), viewer));
     }
 
@@ -249,7 +263,7 @@ pub async fn cancel(
 ) -> Result<(), ServerFnError> {
     let door = Door::open();
     match door.viewer(&session).await {
-        Ok(viewer) => match door.state.engine.cancel(&viewer.session, &request_id).await {
+        Ok(viewer) => match door.state.engine.cancel(viewer.session.scope(), &request_id).await {
             Ok(()) => door.see_other(&viewer.ways().home(&[("notice", "cancelled")])),
             Err(error) => door.refuse(error, Some(&viewer)),
         },

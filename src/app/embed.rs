@@ -5,9 +5,10 @@
 //! then on it alone travels in addresses and forms, and the frame never leaves this origin.
 
 use axum::{
-    extract::{Form, Path, Query, State},
-    http::{HeaderMap, header},
-    response::Response,
+    RequestPartsExt,
+    extract::{Form, FromRequestParts, Path, Query, State},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 
@@ -35,6 +36,8 @@ pub struct Asked {
     auth_option_key: Option<String>,
     allow_multiple_connections: Option<String>,
     connector_parameters: Option<String>,
+    request_id: Option<String>,
+    custom_state: Option<String>,
     connection_id: Option<String>,
     connection_key: Option<String>,
     integration_id: Option<String>,
@@ -54,6 +57,8 @@ impl Asked {
             purpose,
             option: given(&self.auth_option_key).or_else(|| given(&self.option)),
             name: given(&self.name),
+            request_id: given(&self.request_id),
+            custom_state: given(&self.custom_state),
             allow_multiple: matches!(self.allow_multiple_connections.as_deref(), Some("1" | "true")),
             connector_parameters: parameters.transpose().map_err(malformed)?,
             scheme: match self.theme.as_deref() {
@@ -83,28 +88,71 @@ fn first<const N: usize>(values: [&Option<String>; N]) -> Option<&str> {
     values.into_iter().flatten().map(String::as_str).find(|value| !value.is_empty())
 }
 
-/// What an address of an embed meets.
-enum Step {
-    /// A session: the page is shown.
-    Inside(Box<Viewer>),
-    /// A token: the browser goes on without it.
-    Onward(Response),
+/// A GET of an embed: what its address says, and where it came from.
+pub struct Visit {
+    state: AppState,
+    asked: Asked,
+    query: PageQuery,
+    headers: HeaderMap,
 }
 
-/// Swaps a token for a session and goes on at `path`; or finds the session.
-async fn enter(
-    state: &AppState,
-    (path, purpose): (&str, Purpose),
-    asked: &Asked,
-    headers: &HeaderMap,
-) -> Result<Step, PageRefusal> {
-    if asked.token.is_some() {
-        return open(state, (path, purpose), asked, headers).await.map(Step::Onward);
+impl FromRequestParts<AppState> for Visit {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
+        let Query(asked) = parts.extract().await.map_err(IntoResponse::into_response)?;
+        let Query(query) = parts.extract().await.map_err(IntoResponse::into_response)?;
+        Ok(Self { state: state.clone(), asked, query, headers: parts.headers.clone() })
     }
-    let missing = || PageRefusal::anywhere(EngineError::from(SessionRefusal::MissingToken));
-    let handle = asked.session.clone().ok_or_else(missing)?;
-    let viewer = Viewer::inside(state, handle).await.map_err(PageRefusal::anywhere)?;
-    Ok(Step::Inside(Box::new(viewer)))
+}
+
+/// What an address of an embed shows.
+enum Place<'a> {
+    Catalog,
+    App(&'a str),
+    /// The app of a connector: goes on to its own address.
+    Connector(&'a str),
+    Connection(&'a str),
+    Renewal(&'a str),
+    Connected,
+}
+
+impl Visit {
+    /// Swaps a token for a session and goes on at `path`; with a session it shows the page, or why not,
+    /// framed like the page and with a way back.
+    async fn show(self, path: &str, purpose: Purpose, place: Place<'_>) -> Answer {
+        if self.asked.token.is_some() {
+            return open(&self.state, (path, purpose), &self.asked, &self.headers).await;
+        }
+        let viewer = self.viewer().await?;
+        match self.page(&viewer, place).await {
+            Ok(response) => Ok(response),
+            Err(refusal) => Err(PageRefusal::of(refusal, &self.state, Some(&viewer)).await),
+        }
+    }
+
+    async fn viewer(&self) -> Result<Viewer, PageRefusal> {
+        let missing = || PageRefusal::anywhere(EngineError::from(SessionRefusal::MissingToken));
+        let handle = self.asked.session.clone().ok_or_else(missing)?;
+        Viewer::inside(&self.state, handle).await.map_err(PageRefusal::anywhere)
+    }
+
+    async fn page(&self, viewer: &Viewer, place: Place<'_>) -> Result<Response, Refusal> {
+        let (state, query) = (&self.state, &self.query);
+        Ok(match place {
+            Place::Catalog => show_catalog(state, viewer, query).await?,
+            Place::App(selector) => show_app(state, viewer, selector, query).await?,
+            Place::Connection(selector) => show_connection(state, viewer, selector, query, false).await?,
+            Place::Renewal(selector) => show_connection(state, viewer, selector, query, true).await?,
+            Place::Connected => show_connected(state, viewer, query).await?,
+            Place::Connector(connector) => {
+                let access = Access::from(&viewer.session);
+                let view = state.engine.integration_of_connector(&access, connector).await?;
+                let path = connect_path(&view.integration.key);
+                see_other(&format!("{path}?session={}", viewer.handle))
+            }
+        })
+    }
 }
 
 async fn open(
@@ -120,127 +168,48 @@ async fn open(
     Ok(see_other(&format!("{path}?session={}", handle.expose())))
 }
 
-/// Shows a page inside, or why not, framed like the page and with a way back.
-async fn shown<E: Into<Refusal>>(
-    state: &AppState,
-    viewer: &Viewer,
-    answer: impl Future<Output = Result<Response, E>>,
-) -> Answer {
-    match answer.await {
-        Ok(response) => Ok(response),
-        Err(error) => Err(PageRefusal::of(error, state, Some(viewer)).await),
-    }
-}
-
 /// `GET /embed/main`
-pub async fn main(
-    State(state): State<AppState>,
-    Query(asked): Query<Asked>,
-    Query(query): Query<PageQuery>,
-    headers: HeaderMap,
-) -> Answer {
-    match enter(&state, (MAIN, Purpose::Browse), &asked, &headers).await? {
-        Step::Inside(viewer) => shown(&state, &viewer, show_catalog(&state, &viewer, &query)).await,
-        Step::Onward(response) => Ok(response),
-    }
+pub async fn main(visit: Visit) -> Answer {
+    visit.show(MAIN, Purpose::Browse, Place::Catalog).await
 }
 
 /// `GET /embed/integrations/{sel}`
-pub async fn integration(
-    State(state): State<AppState>,
-    Path(selector): Path<String>,
-    Query(asked): Query<Asked>,
-    Query(query): Query<PageQuery>,
-    headers: HeaderMap,
-) -> Answer {
+pub async fn integration(Path(selector): Path<String>, visit: Visit) -> Answer {
     let path = format!("/embed/integrations/{}", segment(&selector));
-    match enter(&state, (&path, Purpose::Browse), &asked, &headers).await? {
-        Step::Inside(viewer) => shown(&state, &viewer, show_app(&state, &viewer, &selector, &query)).await,
-        Step::Onward(response) => Ok(response),
-    }
+    visit.show(&path, Purpose::Browse, Place::App(&selector)).await
 }
 
 /// `GET /embed/integrations/{sel}/connect`
-pub async fn connect(
-    State(state): State<AppState>,
-    Path(selector): Path<String>,
-    Query(asked): Query<Asked>,
-    Query(query): Query<PageQuery>,
-    headers: HeaderMap,
-) -> Answer {
-    let path = connect_path(&selector);
-    match enter(&state, (&path, Purpose::Connect), &asked, &headers).await? {
-        Step::Inside(viewer) => shown(&state, &viewer, show_app(&state, &viewer, &selector, &query)).await,
-        Step::Onward(response) => Ok(response),
-    }
+pub async fn connect(Path(selector): Path<String>, visit: Visit) -> Answer {
+    visit.show(&connect_path(&selector), Purpose::Connect, Place::App(&selector)).await
 }
 
 /// `GET /embed/connectors/{sel}/connect`: the integration of a connector, where there is one only.
-pub async fn connect_connector(
-    State(state): State<AppState>,
-    Path(connector): Path<String>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-) -> Answer {
+pub async fn connect_connector(Path(connector): Path<String>, visit: Visit) -> Answer {
     let path = format!("/embed/connectors/{}/connect", segment(&connector));
-    let viewer = match enter(&state, (&path, Purpose::Connect), &asked, &headers).await? {
-        Step::Inside(viewer) => viewer,
-        Step::Onward(response) => return Ok(response),
-    };
-    let access = Access::from(&viewer.session);
-    shown(&state, &viewer, async {
-        let view = state.engine.integration_of_connector(&access, &connector).await?;
-        let path = connect_path(&view.integration.key);
-        Ok::<_, EngineError>(see_other(&format!("{path}?session={}", viewer.handle)))
-    })
-    .await
+    visit.show(&path, Purpose::Connect, Place::Connector(&connector)).await
 }
 
 /// `GET /embed/connections/{sel}`
-pub async fn connection(
-    State(state): State<AppState>,
-    Path(selector): Path<String>,
-    Query(asked): Query<Asked>,
-    Query(query): Query<PageQuery>,
-    headers: HeaderMap,
-) -> Answer {
-    let path = connection_path(&selector);
-    match enter(&state, (&path, Purpose::Browse), &asked, &headers).await? {
-        Step::Inside(viewer) => {
-            shown(&state, &viewer, show_connection(&state, &viewer, &selector, &query, false)).await
-        }
-        Step::Onward(response) => Ok(response),
-    }
+pub async fn connection(Path(selector): Path<String>, visit: Visit) -> Answer {
+    visit.show(&connection_path(&selector), Purpose::Browse, Place::Connection(&selector)).await
 }
 
 /// `GET /embed/connections/{sel}/refresh`
-pub async fn refresh(
-    State(state): State<AppState>,
-    Path(selector): Path<String>,
-    Query(asked): Query<Asked>,
-    Query(query): Query<PageQuery>,
-    headers: HeaderMap,
-) -> Answer {
+pub async fn refresh(Path(selector): Path<String>, visit: Visit) -> Answer {
     let path = format!("{}/refresh", connection_path(&selector));
-    match enter(&state, (&path, Purpose::Connect), &asked, &headers).await? {
-        Step::Inside(viewer) => {
-            shown(&state, &viewer, show_connection(&state, &viewer, &selector, &query, true)).await
-        }
-        Step::Onward(response) => Ok(response),
-    }
+    visit.show(&path, Purpose::Connect, Place::Renewal(&selector)).await
 }
 
 /// `GET /embed/connected`: what came of it, for the page around to hear.
-pub async fn connected(
-    State(state): State<AppState>,
-    Query(asked): Query<Asked>,
-    Query(query): Query<PageQuery>,
-    headers: HeaderMap,
-) -> Answer {
-    match enter(&state, (MAIN, Purpose::Connect), &asked, &headers).await? {
-        Step::Inside(viewer) => shown(&state, &viewer, show_connected(&state, &viewer, &query)).await,
-        Step::Onward(response) => Ok(response),
-    }
+pub async fn connected(visit: Visit) -> Answer {
+    visit.show(MAIN, Purpose::Connect, Place::Connected).await
+}
+
+/// `GET /embed/session`: whether the session still counts. A page that is open asks now and then, which keeps
+/// it from ending meanwhile.
+pub async fn session(visit: Visit) -> Result<StatusCode, PageRefusal> {
+    visit.viewer().await.map(|_| StatusCode::NO_CONTENT)
 }
 
 /// `POST /screens/connect`: connects what is named, or lets the customer choose an app.

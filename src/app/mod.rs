@@ -42,6 +42,7 @@ pub fn routes(state: &AppState) -> Router<AppState> {
         .route("/embed/connections/{sel}", get(embed::connection))
         .route("/embed/connections/{sel}/refresh", get(embed::refresh))
         .route("/embed/connected", get(embed::connected))
+        .route("/embed/session", get(embed::session))
         .route("/screens/connect", post(embed::screen_connect))
         .route("/screens/connection", post(embed::screen_connection))
         .route("/screens/integrations/{sel}/connect", post(embed::screen_integration))

@@ -168,6 +168,13 @@ pub async fn page(
     }
 }
 
+/// A refused start in one line, for the dialog that waits for it.
+pub fn sentence(refusal: &Refusal) -> String {
+    let reasons = [refusal.reason, refusal.key];
+    let words = reasons.into_iter().find_map(text::refused_start);
+    words.map_or_else(|| refusal.message.clone(), str::to_owned)
+}
+
 /// The code that `/refused/` knows for a refusal.
 pub fn code_of(refusal: &Refusal) -> &'static str {
     text::REFUSED_ACTIONS

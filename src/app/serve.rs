@@ -154,7 +154,10 @@ async fn app_page(
     let workspace = state.engine.workspace(viewer.session.workspace).await?;
     let notice = present::notice(&workspace, query.notice.as_deref(), Some(&view.integration.key));
     let option = query.option.as_deref().or(viewer.opened.opening.option.as_deref());
-    let shown = present::app(state, view, (listed, again), option, notice, &viewer.opened);
+    let mut shown = present::app(state, view, (listed, again), option, notice, &viewer.opened);
+    if let Some(form) = &mut shown.form {
+        form.request_id = state.engine.name_of_attempt(&viewer.session, &viewer.opened.opening).await?;
+    }
     let shell = Shell { title: view.name.clone(), ..viewer.shell(state, &workspace) };
     Ok(page(StatusCode::OK, pages::app(&shell, &shown), &viewer.framing(&workspace)))
 }

@@ -12,6 +12,7 @@ pub use refusal::{NOTHING_CHANGED, REFUSED_ACTIONS, Said, refusal};
 pub use state::*;
 
 use super::view::{Badge, CardState, RowState, Tone};
+use crate::http::limits::TOO_FAST;
 
 /// Language of these sentences.
 pub const LANG: &str = "en";
@@ -79,6 +80,8 @@ pub const BLOCKED: &str = "Your browser blocked the window.";
 pub const REVEAL: (&str, &str) = ("Show", "Hide");
 /// Closes the dialog that an embed is.
 pub const CLOSE_DIALOG: &str = "Close";
+/// Opens an embed anew whose session has ended.
+pub const OPEN_AGAIN: &str = "Open again";
 /// Way back from a refusal.
 pub const GO_BACK: &str = "Go back";
 /// Action of a failed result.
@@ -242,6 +245,16 @@ pub fn app_site(app: &str) -> String {
 /// Whose page a confirm page is.
 pub fn confirm(app: &str, customer: &str, workspace: &str) -> String {
     format!("The {app} account you give next will be linked to {customer} at {workspace}.")
+}
+
+/// Why a dialog could not begin, where the refusal's own words are for programs.
+pub fn refused_start(reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        "session_ended" => "This page was open for too long. Open it again to go on.",
+        "rate_limit_exceeded" => TOO_FAST,
+        "not_found" => "This app or connection is not there any more.",
+        _ => return None,
+    })
 }
 
 /// A small id that support can look up.

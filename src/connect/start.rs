@@ -15,11 +15,13 @@ use super::{
     given::{Given, bearer, wants_json},
 };
 use crate::{
-    engine::{Began, CUSTOM_STATE_MAX, ConnectRequest, EngineError, Next, SessionRefusal, WorkspaceView},
+    engine::{
+        Began, CUSTOM_STATE_MAX, ConnectRequest, EngineError, Next, SessionRefusal, Starter, WorkspaceView,
+    },
     http::{
         AppState, Refusal,
         headers::{Framing, see_other},
-        opener::Opener,
+        opener::{Opener, starter},
     },
     model::{
         Access, Failure, FailureKey, Road, Session, Surface,
@@ -33,7 +35,11 @@ pub(super) async fn begin(State(state): State<AppState>, request: Request) -> An
     match asked.start(&state).await {
         Ok(next) if asked.is_program => tell(&state, next, &asked.session),
         Ok(next) => follow(&state, next),
-        Err(refusal) => Ok(asked.refuse(refusal)),
+        Err(refusal) => {
+            let name = asked.given.text(&["requestId"]);
+            state.tell_refused(name, Starter::Customer(asked.session.scope()), &refusal);
+            Ok(asked.refuse(refusal))
+        }
     }
 }
 
@@ -56,8 +62,13 @@ impl Asked {
         let body = axum::body::to_bytes(body, usize::MAX).await.map_err(too_large)?;
         let given = Given::read(parts.uri.query(), &parts.headers, &body)?;
         let token = given.text(&["token"]).or_else(|| bearer(&parts.headers));
-        let missing = || Refusal::not_authenticated(&SessionRefusal::MissingToken);
-        let session = state.engine.authenticate(&token.ok_or_else(missing)?, Surface::Page).await?;
+        let session = match sign_in(state, token.as_deref()).await {
+            Ok(session) => session,
+            Err(refusal) => {
+                state.tell_refused(given.text(&["requestId"]), starter(token.as_deref()), &refusal);
+                return Err(refusal);
+            }
+        };
         let workspace = state.engine.workspace(session.workspace).await?;
         let named = parts.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
         let origin = named.and_then(Origin::parse);
@@ -143,6 +154,11 @@ impl Asked {
         params.extend(state.as_deref().map(|state| ("customState", state)));
         see_other(&target.with(&params))
     }
+}
+
+async fn sign_in(state: &AppState, token: Option<&str>) -> Result<Session, Refusal> {
+    let missing = || Refusal::not_authenticated(&SessionRefusal::MissingToken);
+    Ok(state.engine.authenticate(token.ok_or_else(missing)?, Surface::Page).await?)
 }
 
 /// What a program starts goes on in a browser, on our own page: it gets an address, never a provider's.

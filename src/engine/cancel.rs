@@ -2,17 +2,17 @@
 
 use super::{Engine, EngineError};
 use crate::{
-    model::{AttemptState, Failure, FailureKey, Session},
+    model::{AttemptState, Failure, FailureKey, Scope},
     store::AttemptFilter,
 };
 
 impl Engine {
-    /// Ends what this session's customer began under `request_id`, if it is still under way.
+    /// Ends what a customer began under `request_id`, if it is still under way.
     ///
     /// Whatever the provider answers later makes no connection, and what it grants is given back. Doing it
     /// twice, or for nothing, is no error.
-    pub async fn cancel(&self, session: &Session, request_id: &str) -> Result<(), EngineError> {
-        let filter = AttemptFilter { request_id: request_id.to_owned(), scope: Some(session.scope()) };
+    pub async fn cancel(&self, scope: Scope, request_id: &str) -> Result<(), EngineError> {
+        let filter = AttemptFilter { request_id: request_id.to_owned(), scope: Some(scope) };
         let found = self.store().attempts_by_request(&filter, self.now()).await?;
         for attempt in found {
             if !matches!(attempt.state, AttemptState::Pending | AttemptState::Consumed) {

@@ -20,8 +20,9 @@ use crate::{
 
 /// How long a customer has, from "Connect" to the provider's answer.
 pub(super) const ATTEMPT_LIFE: Duration = Duration::from_secs(10 * 60);
-/// Longest `requestId` and name, in bytes.
-const REQUEST_ID_MAX: usize = 128;
+/// Longest `requestId`, in bytes.
+pub const REQUEST_ID_MAX: usize = 128;
+/// Longest name, in bytes.
 const NAME_MAX: usize = 200;
 /// Longest `customState`, in bytes.
 pub const CUSTOM_STATE_MAX: usize = 2048;

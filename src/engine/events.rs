@@ -1,61 +1,12 @@
-//! What is told about an event, who may read it, and who hears that an import is done.
-
-use std::time::Duration;
+//! What is told about an event, and who may read it.
 
 use serde_json::{Value, json};
-use tokio::sync::broadcast;
 
-use super::{Engine, EngineError, Outcome, connect::ATTEMPT_LIFE};
+use super::{Engine, EngineError};
 use crate::{
-    model::{
-        Access, AuditEntry, Connection, ConnectionId, Delivery, Event, EventId, IntegrationId, Scope,
-        Timestamp, WebhookId,
-    },
+    model::{Access, AuditEntry, Delivery, Event, EventId, IntegrationId, WebhookId},
     store::{AuditFilter, DeliveryFilter, EventFilter, OutboxDepth, Page},
 };
-
-/// How often a waiting page looks by itself: reports to other processes are not announced here.
-const POLL: Duration = Duration::from_secs(5);
-/// Reports that a slow listener may be behind before it has to look by itself.
-const BACKLOG: usize = 64;
-
-/// Tells whoever waits that an import is done.
-pub(super) struct Imports(broadcast::Sender<()>);
-
-impl Default for Imports {
-    fn default() -> Self {
-        Self(broadcast::Sender::new(BACKLOG))
-    }
-}
-
-/// Waits for reports that a connection's import is done.
-pub struct ImportWatch {
-    engine: Engine,
-    scope: Scope,
-    connection: ConnectionId,
-    after: Option<EventId>,
-    since: Timestamp,
-    announced: broadcast::Receiver<()>,
-}
-
-impl ImportWatch {
-    /// The next report, as soon as there is one, with the connection as it is now.
-    pub async fn next(&mut self) -> Result<(EventId, Connection), EngineError> {
-        loop {
-            let store = self.engine.store();
-            if let Some(found) = store.import_done(self.connection, self.after, self.since).await? {
-                self.after = Some(found);
-                let connection = store.connection(self.scope, self.connection).await?;
-                return Ok((found, connection.ok_or(EngineError::NotFound("connection"))?));
-            }
-            tokio::select! {
-                // Having missed some is a reason to look as well.
-                _ = self.announced.recv() => {}
-                () = tokio::time::sleep(POLL) => {}
-            }
-        }
-    }
-}
 
 impl Engine {
     /// Events that this caller may see, newest first.
@@ -134,23 +85,8 @@ impl Engine {
         let found = self.connection_view(access, selector).await?;
         let id = found.connection.id;
         let told = self.store().note_import_done(access.scope(), id, access.actor(), self.now()).await?;
-        // Nobody listening is not an error.
-        let _ = self.inner.imports.0.send(());
+        self.inner.imports.announce();
         tracing::info!(connection.id = %id, "The import of connection {id} is done");
         told.ok_or(EngineError::NotFound("connection"))
-    }
-
-    /// Listens for reports that the import of the connection that an attempt ended in is done, behind
-    /// event `after`; none when it ended in no connection.
-    pub fn watch_import(&self, outcome: &Outcome, after: Option<EventId>) -> Option<ImportWatch> {
-        let connection = outcome.connection.as_ref()?;
-        Some(ImportWatch {
-            engine: self.clone(),
-            scope: Scope { workspace: connection.workspace, customer: Some(connection.customer) },
-            connection: connection.id,
-            after,
-            since: outcome.attempt.expires_at.minus(ATTEMPT_LIFE),
-            announced: self.inner.imports.0.subscribe(),
-        })
     }
 }

@@ -26,6 +26,7 @@ mod find;
 mod health;
 mod hot;
 mod import;
+mod import_watch;
 mod integrations;
 mod keys;
 mod limits;
@@ -44,6 +45,7 @@ mod provider;
 mod proxy;
 mod read_out;
 mod refresh;
+mod refused;
 mod relay;
 mod schedule;
 mod select;
@@ -65,18 +67,18 @@ pub use callback::CallbackParams;
 pub use check::CheckError;
 pub use choose::Choosing;
 pub use configure::{ConfigureError, DesiredIntegration, DesiredKey, DesiredWorkspace};
-pub use connect::{Began, CUSTOM_STATE_MAX, ConnectRequest, Next};
+pub use connect::{Began, CUSTOM_STATE_MAX, ConnectRequest, Next, REQUEST_ID_MAX};
 pub use customers::DesiredCustomer;
 pub use depart::{Departure, attempt_cookie, leaves};
 pub use directory::{IntegrationView, OptionView, WorkspaceView};
 pub use doctor::{Finding, Level};
 pub use error::{EngineError, SessionRefusal};
-pub use events::ImportWatch;
 pub use find::{
     CategoryCount, ConnectionView, IntegrationPage, IntegrationQuery, IntegrationSummary, PAGE_SIZE,
 };
 pub use health::{KEY_CHECK, KEY_CHECK_PLACE};
 pub use import::{GivenCredentials, Import};
+pub use import_watch::ImportWatch;
 pub use integrations::{IntegrationChange, NewConnector, NewIntegration, ParametersGiven};
 pub use keys::{KeyView, MadeKey};
 pub use limits::{Act, Limits, Rate, Rates, network};
@@ -84,9 +86,10 @@ pub use links::{DesiredLink, Link};
 pub use list::{ConnectionPage, ConnectionQuery};
 pub use metrics::Metrics;
 pub use opening::Opened;
-pub use outcome::{Destination, Outcome, Watch};
+pub use outcome::{Destination, Outcome, Told, Watch};
 pub use patch::ConnectionPatch;
 pub use refresh::RefreshError;
+pub use refused::{RefusedStart, Starter};
 pub use relay::{
     Answer, AnswerBody, MAX_WAIT, MAX_WAIT_HEADER, ProxyLimits, REPLAYED_MOST, RelayError, Relayed,
 };
@@ -146,7 +149,8 @@ struct Inner {
     activity: activity::Activity,
     app_flights: your_app::AppFlights,
     outcomes: outcome::Hub,
-    imports: events::Imports,
+    refused: refused::Refused,
+    imports: import_watch::Imports,
     clocks: oauth1::Clocks,
     sessions: session::Sessions,
     tokens: tokens::Tokens,
@@ -172,7 +176,8 @@ impl Engine {
                 activity: activity::Activity::default(),
                 app_flights: your_app::AppFlights::default(),
                 outcomes: outcome::Hub::default(),
-                imports: events::Imports::default(),
+                refused: refused::Refused::default(),
+                imports: import_watch::Imports::default(),
                 clocks: oauth1::Clocks::default(),
                 sessions: session::Sessions::default(),
                 tokens: tokens::Tokens::default(),

@@ -7,6 +7,7 @@ use super::{Engine, EngineError, IntegrationView, SessionRefusal, connect::no_op
 use crate::{
     catalog::parameters::SCOPES,
     model::{Opening, Parameters, Session, WorkspaceId},
+    store::AttemptFilter,
     vault::{Place, Sealed},
 };
 
@@ -40,6 +41,17 @@ impl Engine {
         let has_parameters = given.iter().any(Option::is_some);
         let scopes = given.into_iter().flatten().find_map(scopes_of);
         Ok(Opened { opening, has_parameters, scopes })
+    }
+
+    /// What the product calls the attempt to come: its name is good for one, so a later one has its own.
+    pub async fn name_of_attempt(&self, session: &Session, opening: &Opening) -> Result<String, EngineError> {
+        if let Some(request_id) = &opening.request_id {
+            let filter = AttemptFilter { request_id: request_id.clone(), scope: Some(session.scope()) };
+            if self.store().attempts_by_request(&filter, self.now()).await?.is_empty() {
+                return Ok(request_id.clone());
+            }
+        }
+        Ok(self.handle().expose().to_owned())
     }
 
     /// Whether what an embed was opened with can be used for this integration. Said before the customer

@@ -7,10 +7,13 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::broadcast;
 
-use super::{Engine, EngineError, IntegrationView, WorkspaceView, connect::Course};
+use super::{
+    Engine, EngineError, IntegrationView, RefusedStart, WorkspaceView, connect::Course, refused::Listener,
+};
 use crate::{
     model::{
-        Attempt, AttemptState, Connection, Failure, FailureKey, Handle, Road, Scope, redirect::RedirectTarget,
+        Attempt, AttemptState, Connection, Failure, FailureKey, Handle, HandleHash, Road, Scope,
+        redirect::RedirectTarget,
     },
     store::AttemptFilter,
 };
@@ -95,22 +98,66 @@ impl Outcome {
     }
 }
 
+/// What whoever waits is told.
+pub enum Told {
+    /// How the attempt ended.
+    Ended(Box<Outcome>),
+    /// There never was one: it could not begin.
+    Refused(RefusedStart),
+}
+
+/// What is known of the attempts of a `requestId`.
+enum Standing {
+    Ended(Box<Outcome>),
+    UnderWay,
+    NoneMade,
+}
+
 /// Waits for the outcome of a `requestId`.
 pub struct Watch {
     engine: Engine,
     filter: AttemptFilter,
+    listener: Listener,
     announced: broadcast::Receiver<String>,
 }
 
+impl Told {
+    /// How the attempt ended, if there was one.
+    pub fn ended(self) -> Option<Outcome> {
+        match self {
+            Self::Ended(outcome) => Some(*outcome),
+            Self::Refused(_) => None,
+        }
+    }
+}
+
 impl Watch {
+    /// Also hears what was refused to whoever came with this token.
+    pub fn of_bearer(mut self, token: &str) -> Self {
+        self.listener.bearer = Some(HandleHash::of(token));
+        self
+    }
+
     /// The outcome, as soon as there is one. An attempt that nobody made yet is waited for.
-    pub async fn outcome(&mut self) -> Result<Outcome, EngineError> {
+    pub async fn told(&mut self) -> Result<Told, EngineError> {
         loop {
-            if let Some(outcome) = self.engine.ended(&self.filter).await? {
-                return Ok(outcome);
+            match self.engine.standing(&self.filter).await? {
+                Standing::Ended(outcome) => return Ok(Told::Ended(outcome)),
+                Standing::UnderWay => {}
+                Standing::NoneMade => {
+                    let refused = self.engine.refused_start(&self.filter.request_id, &self.listener);
+                    if let Some(refused) = refused {
+                        return Ok(Told::Refused(refused));
+                    }
+                }
             }
             self.sleep().await;
         }
+    }
+
+    /// What is waited for.
+    pub fn request_id(&self) -> &str {
+        &self.filter.request_id
     }
 
     async fn sleep(&mut self) {
@@ -138,6 +185,7 @@ impl Engine {
         Watch {
             engine: self.clone(),
             filter: AttemptFilter { request_id: request_id.to_owned(), scope },
+            listener: Listener { scope, bearer: None },
             announced: self.inner.outcomes.0.subscribe(),
         }
     }
@@ -150,23 +198,26 @@ impl Engine {
         self.ended_attempt(attempt).await
     }
 
-    async fn ended(&self, filter: &AttemptFilter) -> Result<Option<Outcome>, EngineError> {
+    async fn standing(&self, filter: &AttemptFilter) -> Result<Standing, EngineError> {
         let now = self.now();
         let mut found = self.store().attempts_by_request(filter, now).await?;
+        if found.is_empty() {
+            return Ok(Standing::NoneMade);
+        }
         // Without a token the id alone is the secret: two customers who share one are told nothing.
-        if found.iter().any(|attempt| attempt.customer.id != found[0].customer.id) || found.is_empty() {
-            return Ok(None);
+        if found.iter().any(|attempt| attempt.customer.id != found[0].customer.id) {
+            return Ok(Standing::UnderWay);
         }
         let mut attempt = found.swap_remove(0);
         let is_over = matches!(attempt.state, AttemptState::Connected(_) | AttemptState::Failed(_));
         if !is_over && attempt.expires_at > now {
-            return Ok(None);
+            return Ok(Standing::UnderWay);
         }
         if !is_over {
             let message = "Connecting took longer than ten minutes. Please try again.";
             attempt.state = AttemptState::Failed(Failure::new(FailureKey::AttemptExpired, message));
         }
-        self.ended_attempt(attempt).await.map(Some)
+        Ok(Standing::Ended(Box::new(self.ended_attempt(attempt).await?)))
     }
 
     async fn ended_attempt(&self, attempt: Attempt) -> Result<Outcome, EngineError> {
@@ -183,6 +234,11 @@ impl Engine {
         Ok(self.store().connection(scope, id).await?)
     }
 
+    /// Wakes whoever waits for this `requestId`. Nobody listening is not an error.
+    pub(super) fn announce(&self, request_id: String) {
+        let _ = self.inner.outcomes.0.send(request_id);
+    }
+
     /// Tells whoever waits, and says where the browser goes.
     pub(super) async fn outcome(
         &self,
@@ -191,8 +247,7 @@ impl Engine {
         result: Option<Handle>,
     ) -> Result<Outcome, EngineError> {
         if let Some(request_id) = &attempt.request_id {
-            // Nobody listening is not an error.
-            let _ = self.inner.outcomes.0.send(request_id.clone());
+            self.announce(request_id.clone());
         }
         tracing::info!(
             attempt.id = %attempt.id,

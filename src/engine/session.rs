@@ -18,12 +18,15 @@ use crate::{
 
 /// How long a hosted page works before it needs a new token or link.
 pub const PAGE_SESSION_LIFE: Duration = Duration::from_secs(8 * 60 * 60);
-/// How long an embedded page works.
+/// How long an embedded page works when nobody uses it; each use begins it anew, up to the life of a hosted
+/// page.
 pub const EMBED_SESSION_LIFE: Duration = Duration::from_secs(30 * 60);
+/// A use moves an embed's end only when it is nearer than this, so that not each one is written down.
+const EXTENDED_UNDER: Duration = Duration::from_secs(20 * 60);
 /// Name of the customer that a demo signs in.
 const DEMO_CUSTOMER: &str = "demo-customer";
 
-/// How long a session is held in memory: it never changes, but its customer's name may.
+/// How long a session is held in memory: only its end changes, but its customer's name may.
 const HELD: Duration = Duration::from_secs(10);
 /// Sessions held at most; all are let go of when there are more.
 const HELD_MOST: usize = 10_000;
@@ -201,10 +204,22 @@ impl Engine {
             trace::caller(session.workspace, Some(session.customer.id));
             return Ok(session);
         }
-        let session = self.store().session(hash, now).await?.ok_or(SessionRefusal::Ended)?;
+        let mut session = self.store().session(hash, now).await?.ok_or(SessionRefusal::Ended)?;
         trace::caller(session.workspace, Some(session.customer.id));
+        if session.surface == Surface::Embed && session.expires_at < now.plus(EXTENDED_UNDER) {
+            self.extend(hash, &mut session, now).await;
+        }
         self.inner.sessions.keep(hash, &session, now);
         Ok(session)
+    }
+
+    /// Whoever uses a page is not shut out of it. That this was not written down is no reason to be.
+    async fn extend(&self, hash: HandleHash, session: &mut Session, now: Timestamp) {
+        let until = now.plus(EMBED_SESSION_LIFE);
+        match self.store().extend_session(hash, until, PAGE_SESSION_LIFE, now).await {
+            Ok(extended) => session.expires_at = extended.unwrap_or(session.expires_at),
+            Err(error) => tracing::warn!(%error, "A page session was not extended"),
+        }
     }
 
     /// Follows a link: a page session for the customer it was made for.

@@ -54,6 +54,15 @@ pub struct Assets {
     reference_css: String,
 }
 
+/// A script without what only a reader needs: lines of comment, and indentation. No text of ours runs over
+/// several lines.
+fn script(name: &str) -> Cow<'static, [u8]> {
+    let file = Scripts::get(name).map(|file| file.data).unwrap_or_default();
+    let text = String::from_utf8_lossy(&file);
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+    lines.flat_map(|line| [line, "\n"]).collect::<String>().into_bytes().into()
+}
+
 impl Assets {
     /// Takes in what the binary carries.
     pub fn new() -> Self {
@@ -62,7 +71,6 @@ impl Assets {
             .filter_map(|name| Style::get(name))
             .flat_map(|file| file.data.into_owned())
             .collect();
-        let js = Scripts::get("hitchpost.js").map(|file| file.data).unwrap_or_default();
         let mut assets = Self {
             fixed: HashMap::new(),
             later: RwLock::default(),
@@ -74,9 +82,8 @@ impl Assets {
         assets.css = assets.add("hitchpost", "css", CSS, Cow::Owned(css));
         let reference = Style::get("reference.css").map(|file| file.data).unwrap_or_default();
         assets.reference_css = assets.add("reference", "css", CSS, reference);
-        assets.js = assets.add("hitchpost", "js", JS, js);
-        let frame = Scripts::get("frame.js").map(|file| file.data).unwrap_or_default();
-        assets.frame_js = assets.add("frame", "js", JS, frame);
+        assets.js = assets.add("hitchpost", "js", JS, script("hitchpost.js"));
+        assets.frame_js = assets.add("frame", "js", JS, script("frame.js"));
         assets
     }
 

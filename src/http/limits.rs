@@ -24,8 +24,11 @@ use http_body::{Frame, SizeHint};
 use http_body_util::Limited;
 use tokio::time::Sleep;
 
-use super::{AppState, ClientAddress, Refusal, TrustedProxies};
+use super::{AppState, ClientAddress, Refusal, TrustedProxies, named_start::NamedStart, opener::starter};
 use crate::engine::{Act, network};
+
+/// What a waiting page is told of a start that came too fast: a person reads it.
+pub const TOO_FAST: &str = "There were too many tries in a short time. Please wait a minute and try again.";
 
 /// What the operator set for requests and connections.
 #[derive(Clone, Debug)]
@@ -179,10 +182,20 @@ pub async fn held(state: &AppState, request: Request, next: Next) -> Result<Resp
     let route = route.as_ref().map_or("", MatchedPath::as_str);
     let kind = Kind::of(route, &request, state.api_routes.contains(route));
     let address = request.extensions().get::<ClientAddress>().map(|client| client.0);
-    if let (Some(act), Some(address)) = (kind.act(), address) {
-        state.engine.count_address(act, address)?;
-    }
     let limits = &state.limits;
+    if let (Some(act), Some(address)) = (kind.act(), address)
+        && let Err(error) = state.engine.count_address(act, address)
+    {
+        let refusal = Refusal::from(error);
+        if kind == Kind::Start {
+            let named = NamedStart::read(request, limits.page_body_max, limits.body_timeout).await;
+            if let Some(NamedStart { request_id, token }) = named {
+                let told = Refusal { message: TOO_FAST.to_owned(), ..refusal.clone() };
+                state.tell_refused(Some(request_id), starter(token.as_deref()), &told);
+            }
+        }
+        return Err(refusal);
+    }
     let response = match kind {
         Kind::Stream => stream(state, request, next, address).await,
         Kind::Proxy => match limits.proxy_body_max {

@@ -10,6 +10,7 @@ pub mod headers;
 pub mod json;
 pub mod limits;
 pub mod metrics;
+mod named_start;
 pub mod observe;
 pub mod openapi;
 pub mod opener;

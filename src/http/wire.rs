@@ -96,6 +96,9 @@ impl AppState {
             "source": "integration.app",
             "requestId": outcome.attempt.request_id,
         });
+        if let Some(state) = &outcome.attempt.request.custom_state {
+            json["customState"] = state.as_str().into();
+        }
         match (outcome.failure(), &outcome.connection) {
             (Some(failure), _) => {
                 json["type"] = "newConnectionFailure".into();

@@ -17,6 +17,10 @@ pub struct Opening {
     pub option: Option<String>,
     /// A name for the connection to be.
     pub name: Option<String>,
+    /// The product's own name for the attempt.
+    pub request_id: Option<String>,
+    /// Comes back with the outcome, byte for byte.
+    pub custom_state: Option<String>,
     /// Makes a further connection instead of renewing the one there is.
     pub allow_multiple: bool,
     /// Connector parameters, not signed.

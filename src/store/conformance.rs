@@ -337,6 +337,7 @@ suite! { sqlite:
     a_customer_is_made_once_and_changed_part_by_part,
     pages_of_customers_go_on_where_the_last_one_ended,
     archiving_a_customer_ends_all_that_is_theirs,
+    a_session_is_extended_up_to_its_longest_life,
     a_restored_customer_is_seen_again_without_what_ended,
     a_customers_last_activity_is_at_most_an_hour_behind,
     an_answer_waits_for_one_word_of_its_own_workspace,

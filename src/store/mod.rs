@@ -20,6 +20,8 @@ mod workspace_key;
 #[cfg(test)]
 mod conformance;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 pub use activity::ActivityStore;
@@ -120,6 +122,15 @@ pub trait Store:
 
     /// Remembers a page session.
     async fn add_session(&self, session: &NewSession, now: Timestamp) -> Result<()>;
+    /// Lets a session that has not ended last until `until`, at most `longest` from its beginning. Until when
+    /// it lasts now; none when nothing changed.
+    async fn extend_session(
+        &self,
+        hash: HandleHash,
+        until: Timestamp,
+        longest: Duration,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>>;
     /// The session behind a handle, unless it ended.
     async fn session(&self, hash: HandleHash, now: Timestamp) -> Result<Option<Session>>;
     /// Remembers a link; a demo link replaces the ones of earlier processes.

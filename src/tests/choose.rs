@@ -300,8 +300,8 @@ async fn a_choice_that_nobody_makes_in_ten_minutes_is_over() {
     browser.get(&asked).await.assert_status(StatusCode::GONE);
     assert_eq!(choose(&mut browser, &page, "7").await.location(), "/refused/not_open");
     let mut watch = app.engine.watch(request_id, None);
-    let told = tokio::time::timeout(Duration::from_secs(5), watch.outcome()).await;
-    let Ok(Ok(outcome)) = told else { panic!("whoever waits is told") };
+    let told = tokio::time::timeout(Duration::from_secs(5), watch.told()).await;
+    let outcome = told.expect("whoever waits is told").unwrap().ended().unwrap();
     assert_eq!(outcome.failure().unwrap().key, FailureKey::AttemptExpired);
     assert_eq!(provider.count("/me"), 0);
 }

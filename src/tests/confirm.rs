@@ -195,7 +195,8 @@ async fn a_word_that_comes_too_late_connects_nothing() {
     confirm_as(&app, "c1", &nonce(&page)).await.assert_error(StatusCode::NOT_FOUND, "not_found");
     app.engine.sweep().await.unwrap();
     let mut watch = app.engine.watch("request-0123456789", Some(app.scope("c1").await));
-    let outcome = tokio::time::timeout(Duration::from_secs(5), watch.outcome()).await.unwrap().unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(5), watch.told()).await.unwrap().unwrap();
+    let outcome = told.ended().unwrap();
     assert_eq!(outcome.failure().unwrap().key.as_str(), "attempt_expired");
     assert_eq!(
         outcome.failure().unwrap().message,
@@ -224,7 +225,8 @@ async fn whoever_waits_is_told_when_the_word_came() {
     let answer = confirm_as(&app, "c1", &nonce(&page)).await.json();
 
     let mut watch = app.engine.watch("request-0123456789", Some(app.scope("c1").await));
-    let outcome = tokio::time::timeout(Duration::from_secs(5), watch.outcome()).await.unwrap().unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(5), watch.told()).await.unwrap().unwrap();
+    let outcome = told.ended().unwrap();
     assert!(outcome.failure().is_none());
     let id = answer["connection"]["id"].as_str().unwrap();
     let back = format!("https://app.acme.com/back?keep=1&connectionId={id}&customState=state%20of%20mine");

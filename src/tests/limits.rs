@@ -146,6 +146,39 @@ async fn a_head_that_drips_is_cut_and_so_is_silence() {
     assert_eq!((bytes.len(), nothing.as_str()), (0, ""));
 }
 
+/// Security D5: whoever asks for much and takes nothing of it is let go of; whoever takes it slowly is not.
+#[tokio::test]
+async fn an_answer_that_nobody_takes_is_given_up() {
+    let app = limited("write_timeout = \"1s\"\napi_per_address = \"off\"").await;
+    let document = app.browser().get("/openapi.json").await.body.len();
+    // More than any two sockets hold between them.
+    let asked = 24 * 1024 * 1024 / document;
+    let ask = "GET /openapi.json HTTP/1.1\r\nHost: h\r\n\r\n".repeat(asked);
+    let (mut idle, mut slow) = (dial(&app).await, dial(&app).await);
+    idle.write_all(ask.as_bytes()).await.unwrap();
+    slow.write_all(ask.as_bytes()).await.unwrap();
+
+    let mut taken = 0;
+    let mut piece = vec![0; 1024 * 1024];
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        taken += slow.read(&mut piece).await.unwrap();
+    }
+    let left = timeout(Duration::from_secs(10), async {
+        let mut whole = Vec::new();
+        let _ = idle.read_to_end(&mut whole).await;
+        whole.len()
+    });
+    let left = left.await.expect("it was closed");
+    while taken < asked * document {
+        let more = slow.read(&mut piece).await.unwrap();
+        assert!(more > 0, "it was closed after {taken} bytes");
+        taken += more;
+    }
+
+    assert!(left < asked * document, "all of it came: {left}");
+}
+
 #[tokio::test]
 async fn a_connection_that_asks_nothing_more_is_closed() {
     let app = limited("idle_timeout = \"600ms\"\nheader_timeout = \"200ms\"").await;

@@ -47,6 +47,7 @@ mod sdk;
 mod session;
 mod ssrf;
 mod start;
+mod waiting;
 mod webhooks;
 mod workspace;
 mod workspace_keys;

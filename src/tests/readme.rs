@@ -82,6 +82,7 @@ fn every_sample_has_a_test() {
                 "json",
                 "json-leaves",
                 "events",
+                "cancel",
                 "callback",
                 "reconnect",
                 "types",
@@ -440,12 +441,13 @@ fn the_page_about_connecting_is_true() {
     let script = format!(
         "serve\n{{ {link}\n}} > link\ngoes \"$(cat link)\"\n\
          goes -H 'Origin: https://app.acme.com' {form} {SERVER}/connect\n\
-         {{ {json}\n{leaves}\n{events}\n}} > answers\n{{ {reconnect}\n}} >> answers\n{{ {types}\n}} > types\n",
+         {{ {json}\n{leaves}\n{events}\n{cancel}\n}} > answers\n{{ {reconnect}\n}} >> answers\n{{ {types}\n}} > types\n",
         link = CONNECT.sample("link"),
         form = fields(&CONNECT.sample("form"), "'\"$TOKEN\"'"),
         json = CONNECT.sample("json"),
         leaves = CONNECT.sample("json-leaves"),
         events = CONNECT.sample("events"),
+        cancel = CONNECT.sample("cancel"),
         reconnect = CONNECT.sample("reconnect"),
         types = CONNECT.sample("types"),
     );

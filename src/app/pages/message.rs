@@ -22,13 +22,15 @@ fn main(view: &MessageView) -> AnyView {
     let code = view.code.clone().map(|code| view! { <code>{code}</code> });
     let (outcome, origin) = view.told.clone().unzip();
     let close = view.told.as_ref().map(|_| "told");
+    let ended = (view.code.as_deref() == Some("session_ended")).then_some("");
     let back = view.back.as_ref().and_then(|(href, label)| Some((link::safe(href)?, label.clone()))).map(
         |(href, label)| {
             view! { <p><a class="button" href=href data-back="">{label}</a></p> }
         },
     );
     view! {
-        <section class="panel dialog message" data-outcome=outcome data-target-origin=origin data-close=close>
+        <section class="panel dialog message" data-outcome=outcome data-target-origin=origin data-close=close
+            data-ended=ended>
             <h1>{view.headline.clone()}</h1>
             <p>{words(&view.detail)}</p>
             {steps} {back}

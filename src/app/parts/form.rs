@@ -115,6 +115,9 @@ pub fn templates() -> AnyView {
         <template id="close">
             <button class="plain close" type="button" data-close-dialog aria-label=text::CLOSE_DIALOG>{icon::cross()}</button>
         </template>
+        <template id="reopen">
+            <p><button class="primary" type="button" data-reopen data-close=text::CLOSE_DIALOG>{text::OPEN_AGAIN}</button></p>
+        </template>
         <template id="reveal">
             <button class="plain reveal" type="button" data-hide=text::REVEAL.1>{text::REVEAL.0}</button>
         </template>

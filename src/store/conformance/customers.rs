@@ -75,6 +75,34 @@ pub(super) async fn pages_of_customers_go_on_where_the_last_one_ended(store: &dy
     assert_eq!((found.len(), only), (1, vec![made[0]]));
 }
 
+/// An embed that is used lasts longer, within its bounds; one that ended stays ended.
+pub(super) async fn a_session_is_extended_up_to_its_longest_life(store: &dyn Store) {
+    let scope = furnished(store).await;
+    let hash = handle().hash();
+    let session = NewSession {
+        hash,
+        workspace: acme(),
+        customer: scope.customer.unwrap(),
+        surface: Surface::Embed,
+        integrations: None,
+        sealed_parameters: None,
+        aim: Aim::default(),
+        expires_at: at(100),
+    };
+    store.add_session(&session, at(10)).await.unwrap();
+    let longest = std::time::Duration::from_secs(300);
+    let extend = async |until, now| store.extend_session(hash, at(until), longest, at(now)).await.unwrap();
+
+    assert_eq!(extend(200, 50).await, Some(at(200)));
+    assert_eq!(store.session(hash, at(199)).await.unwrap().unwrap().expires_at, at(200));
+    assert_eq!(extend(150, 60).await, None, "never shorter");
+    assert_eq!(extend(400, 190).await, Some(at(310)), "no longer than 300 seconds in all");
+    assert_eq!(extend(500, 309).await, None);
+    assert_eq!(extend(500, 310).await, None, "it has ended");
+    assert!(store.session(hash, at(310)).await.unwrap().is_none());
+    assert!(store.extend_session(handle().hash(), at(500), longest, at(20)).await.unwrap().is_none());
+}
+
 /// An archived customer's token finds nobody, and what was theirs is over.
 pub(super) async fn archiving_a_customer_ends_all_that_is_theirs(store: &dyn Store) {
     let scope = furnished(store).await;

@@ -148,6 +148,16 @@ impl Store for SqliteStore {
         session::add_session(&self.writer, session, now).await
     }
 
+    async fn extend_session(
+        &self,
+        hash: HandleHash,
+        until: Timestamp,
+        longest: Duration,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>> {
+        session::extend_session(&self.writer, hash, until, longest, now).await
+    }
+
     async fn session(&self, hash: HandleHash, now: Timestamp) -> Result<Option<Session>> {
         session::session(&self.readers, hash, now).await
     }

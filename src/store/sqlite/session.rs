@@ -1,5 +1,7 @@
 //! Page sessions, and the links that begin one.
 
+use std::time::Duration;
+
 use serde_json::to_string;
 use sqlx::{Row as _, Sqlite, SqlitePool, Transaction};
 
@@ -32,6 +34,30 @@ pub(super) async fn add_session(pool: &SqlitePool, session: &NewSession, now: Ti
     .execute(pool)
     .await?;
     Ok(())
+}
+
+pub(super) async fn extend_session(
+    pool: &SqlitePool,
+    hash: HandleHash,
+    until: Timestamp,
+    longest: Duration,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
+    let changed = sqlx::query(
+        "update page_session
+         set expires_at = min($2, created_at + $3)
+         where session_hash = $1
+           and expires_at > $4
+           and expires_at < min($2, created_at + $3)
+         returning expires_at",
+    )
+    .bind(hash.as_bytes().as_slice())
+    .bind(until.millis())
+    .bind(i64::try_from(longest.as_millis()).unwrap_or(i64::MAX))
+    .bind(now.millis())
+    .fetch_optional(pool)
+    .await?;
+    changed.map(|row| row::time(&row, "expires_at")).transpose()
 }
 
 pub(super) async fn session(readers: &Readers, hash: HandleHash, now: Timestamp) -> Result<Option<Session>> {

@@ -81,6 +81,7 @@ impl Stage {
         assert_eq!(archived.status, StatusCode::OK, "{archived:?}");
         let link = self.made(&backend, "/links", json!({ "customerId": OF_CUSTOMER })).await;
         let ticket = self.begun().await;
+        let confirmation = self.unconfirmed().await;
         self.settled().await;
         let of = |answer: &Value| answer["id"].as_str().unwrap().to_owned();
         let event = of(&self.list("/events").await[0]);
@@ -95,6 +96,8 @@ impl Stage {
         self.name("webhookId", &[&of(&webhook)]);
         self.name("eventId", &[&event]);
         self.name("ticket", &[&ticket]);
+        self.name("requestId", &[&waiting()]);
+        self.name("confirmation", &[&confirmation]);
         self.name("hidden", &[&delivery, &line, &link]);
         self.meet_strangers().await;
     }
@@ -102,7 +105,11 @@ impl Stage {
     /// The victim's connections: one by OAuth, one by a key, which comes second.
     async fn connect(&self) -> Vec<String> {
         let mut browser = self.app.signed_in(OF_CUSTOMER).await;
-        browser.connect("hubspot", &[]).await.assert_status(StatusCode::SEE_OTHER);
+        let back = browser.connect("hubspot", &[]).await.location();
+        let body = json!({ "confirmation": confirmation_of(&back), "customerId": OF_CUSTOMER });
+        let confirmed =
+            self.call(Method::POST, "/connections/confirm", Some(&self.backend()), Some(&body)).await;
+        assert_eq!(confirmed.status, StatusCode::OK, "{confirmed:?}");
         browser.submit("stripe", &[("input[api_key]", "sk_test_sandbox")]).await;
         let id = |found: &Value| found["id"].as_str().unwrap().to_owned();
         let mut found: Vec<_> = self.app.connections(OF_CUSTOMER).await.iter().map(id).collect();
@@ -113,12 +120,17 @@ impl Stage {
 
     /// An attempt that waits; its ticket.
     async fn begun(&self) -> String {
-        let request =
-            json!({ "integrationKey": "hubspot", "requestId": format!("{OF_CUSTOMER}-0123456789abcdef") });
+        let request = json!({ "integrationKey": "hubspot", "requestId": waiting() });
         let begun =
             self.call(Method::POST, "/connect", Some(&self.app.token(OF_CUSTOMER)), Some(&request)).await;
         assert_eq!(begun.status, StatusCode::OK, "{begun:?}");
         begun.json()["redirectUrl"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
+    }
+
+    /// An attempt that waits for the word of the backend; its confirmation.
+    async fn unconfirmed(&self) -> String {
+        let mut browser = self.app.signed_in(OF_CUSTOMER).await;
+        confirmation_of(&browser.connect("hubspot", &[]).await.location())
     }
 
     /// Until nothing is on its way any more.
@@ -225,6 +237,18 @@ impl Stage {
     }
 }
 
+/// What the attempt that waits is called.
+fn waiting() -> String {
+    format!("{OF_CUSTOMER}-0123456789abcdef")
+}
+
+/// What the product's page for confirming is opened with.
+fn confirmation_of(address: &str) -> String {
+    let address = url::Url::parse(address).unwrap();
+    assert_eq!(address.path(), "/confirm");
+    address.query_pairs().find(|(name, _)| name == "confirmation").unwrap().1.into_owned()
+}
+
 /// A name of the same shape that names nothing.
 fn unknown(name: &str) -> String {
     let last = name.len() - 1;
@@ -257,6 +281,8 @@ start_per_customer = "off"
 key = "acme"
 name = "Acme {OF_WORKSPACE}"
 secret = "{SECRET}"
+allowed_origins = ["https://app.acme.com"]
+confirm_redirect = "https://app.acme.com/confirm"
 integration = [{{ key = "hubspot", sandbox = true }}, {{ key = "stripe", sandbox = true }}]
 
 [[workspace]]

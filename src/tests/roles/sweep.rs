@@ -10,8 +10,9 @@ use super::{
     stage::{Answer, OF_CUSTOMER, OF_WORKSPACE, Stage},
 };
 
-/// What the same workspace sees whoever asks.
-const OF_ALL: [&str; 2] = ["integrationSel", "webhookId"];
+/// What the same workspace sees whoever asks. A word about a confirmation that names another customer is a
+/// word, and uses it up: `confirm` has tests of its own for that.
+const OF_ALL: [&str; 3] = ["integrationSel", "webhookId", "confirmation"];
 
 /// How a stranger stands to an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,6 +91,8 @@ fn by_body(stage: &Stage, operation: &Operation) -> Vec<Pair> {
         "listConnectionOptions" => &[("connectionId", "connectionSel"), ("integrationId", "integrationSel")],
         "begin" => &[("connectionId", "connectionSel"), ("integrationId", "integrationSel")],
         "importConnection" => &[("integrationId", "integrationSel")],
+        "cancelAttempt" => &[("requestId", "requestId")],
+        "confirmConnection" => &[("confirmation", "confirmation")],
         _ => &[],
     };
     let mut pairs = Vec::new();
