@@ -286,6 +286,8 @@ fn page(
 
 /// An integration and its place in the directory.
 type Placed<'v> = (usize, &'v Arc<IntegrationView>);
+/// The same, and how well it fits.
+type Ranked<'v> = (Rank, Placed<'v>);
 
 /// Marks a cursor that stands among the connected ones, which come first. No key begins with it.
 const IN_FIRST: &str = "~";
@@ -307,7 +309,7 @@ fn counting(connections: &[ConnectionView]) -> BTreeMap<IntegrationId, &Connecti
 fn start(
     workspace: &WorkspaceView,
     search: Option<&Search>,
-    (first, rest): (&[(Rank, Placed<'_>)], &[(Rank, Placed<'_>)]),
+    (first, rest): (&[Ranked<'_>], &[Ranked<'_>]),
     cursor: &str,
 ) -> usize {
     let key = cursor.strip_prefix(IN_FIRST).unwrap_or(cursor);
@@ -315,7 +317,7 @@ fn start(
     let Some(left) = left else { return 0 };
     let names = &workspace.integrations[left].names;
     let rank = search.map_or(Rank::Whole, |search| search.rank(names).unwrap_or(Rank::Slip));
-    let behind = |part: &[(Rank, Placed<'_>)]| {
+    let behind = |part: &[Ranked<'_>]| {
         part.partition_point(|(other, (place, _))| (Reverse(*other), *place) <= (Reverse(rank), left))
     };
     if key == cursor { first.len() + behind(rest) } else { behind(first) }
@@ -331,7 +333,7 @@ fn fits(view: &IntegrationView, query: &IntegrationQuery) -> bool {
     in_category && query.key.as_ref().is_none_or(|key| *key == view.integration.key)
 }
 
-fn categories(found: &[(Rank, Placed<'_>)]) -> Arc<[CategoryCount]> {
+fn categories(found: &[Ranked<'_>]) -> Arc<[CategoryCount]> {
     count_categories(found.iter().map(|(_, (_, view))| *view))
 }
 

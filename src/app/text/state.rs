@@ -59,7 +59,9 @@ pub fn sandbox_secret(pattern: Option<&str>) -> String {
         // The end of a Mailchimp key says where the account lives.
         Some(pattern) if pattern.ends_with("-[a-z]{2,3}\\d+$") => "sandbox-us6",
         _ => {
-            return said(&beginning(pattern).map_or_else(|| "my-sandbox-key".to_owned(), |it| it + "sandbox"));
+            return said(
+                &beginning(pattern).map_or_else(|| "my-sandbox-key".to_owned(), |it| it + "sandbox"),
+            );
         }
     };
     said(example)
