@@ -19,10 +19,13 @@ const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 /// How long a browser may keep the answer to a preflight, seconds.
 const MAX_AGE: &str = "3600";
 
-/// First parts of the paths that the API has.
+/// Scripts may start an attempt and give it up, too; the pages in between are nobody else's.
+const STARTS: [&str; 2] = ["/connect", "/connect/cancel"];
+
+/// First parts of the paths that the API has to itself.
 static PARTS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
-    let of_operations = operations().into_iter().map(|operation| first_part(operation.path));
-    of_operations.chain(["sse"]).collect()
+    let own = operations().into_iter().map(|operation| operation.path).filter(|path| !STARTS.contains(path));
+    own.map(first_part).chain(["sse"]).collect()
 });
 
 /// Answers preflights, and lets every page read what the API answers.
@@ -31,8 +34,7 @@ where
     F: Future<Output = Response>,
 {
     let path = request.uri().path();
-    // Scripts may start an attempt, too; the pages behind it are nobody else's.
-    let is_open = path == "/connect" || PARTS.contains(first_part(path)) || absent::what(path).is_some();
+    let is_open = STARTS.contains(&path) || PARTS.contains(first_part(path)) || absent::what(path).is_some();
     if !is_open {
         return next(request).await;
     }

@@ -11,6 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
+use url::form_urlencoded;
 
 use super::{
     parts::link::{MAIN, segment},
@@ -20,7 +21,11 @@ use super::{
 };
 use crate::{
     engine::{EngineError, SessionRefusal},
-    http::{AppState, Refusal, headers::see_other, json},
+    http::{
+        AppState, Refusal,
+        headers::{is_framed, see_other},
+        json,
+    },
     model::{Access, Opening, Purpose, Scheme, redirect::Origin},
 };
 
@@ -44,6 +49,7 @@ pub struct Asked {
     integration_key: Option<String>,
     connector_id: Option<String>,
     connector_key: Option<String>,
+    redirect_uri: Option<String>,
 }
 
 impl Asked {
@@ -93,6 +99,7 @@ pub struct Visit {
     state: AppState,
     asked: Asked,
     query: PageQuery,
+    raw_query: String,
     headers: HeaderMap,
 }
 
@@ -102,7 +109,8 @@ impl FromRequestParts<AppState> for Visit {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
         let Query(asked) = parts.extract().await.map_err(IntoResponse::into_response)?;
         let Query(query) = parts.extract().await.map_err(IntoResponse::into_response)?;
-        Ok(Self { state: state.clone(), asked, query, headers: parts.headers.clone() })
+        let raw_query = parts.uri.query().unwrap_or_default().to_owned();
+        Ok(Self { state: state.clone(), asked, query, raw_query, headers: parts.headers.clone() })
     }
 }
 
@@ -129,6 +137,15 @@ impl Visit {
             Ok(response) => Ok(response),
             Err(refusal) => Err(PageRefusal::of(refusal, &self.state, Some(&viewer)).await),
         }
+    }
+
+    /// Where a page of its own goes that names a way back: `/connect` leads there, and a dialog does not.
+    fn by_redirect(&self, name: &str, selector: &str) -> Option<Response> {
+        let has_way_back = self.asked.redirect_uri.as_deref().is_some_and(|uri| !uri.is_empty());
+        (has_way_back && !is_framed(&self.headers)).then(|| {
+            let mut query = form_urlencoded::Serializer::new(self.raw_query.clone());
+            see_other(&format!("/connect?{}", query.append_pair(name, selector).finish()))
+        })
     }
 
     async fn viewer(&self) -> Result<Viewer, PageRefusal> {
@@ -181,6 +198,9 @@ pub async fn integration(Path(selector): Path<String>, visit: Visit) -> Answer {
 
 /// `GET /embed/integrations/{sel}/connect`
 pub async fn connect(Path(selector): Path<String>, visit: Visit) -> Answer {
+    if let Some(response) = visit.by_redirect("integrationKey", &selector) {
+        return Ok(response);
+    }
     visit.show(&connect_path(&selector), Purpose::Connect, Place::App(&selector)).await
 }
 
@@ -197,6 +217,9 @@ pub async fn connection(Path(selector): Path<String>, visit: Visit) -> Answer {
 
 /// `GET /embed/connections/{sel}/refresh`
 pub async fn refresh(Path(selector): Path<String>, visit: Visit) -> Answer {
+    if let Some(response) = visit.by_redirect("connectionId", &selector) {
+        return Ok(response);
+    }
     let path = format!("{}/refresh", connection_path(&selector));
     visit.show(&path, Purpose::Connect, Place::Renewal(&selector)).await
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, header, request::Parts},
+    http::{Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
@@ -20,7 +20,7 @@ use crate::{
     },
     http::{
         AppState, Refusal,
-        headers::{Framing, see_other},
+        headers::{Framing, is_framed, see_other},
         opener::{Opener, starter},
     },
     model::{
@@ -170,11 +170,6 @@ fn began(parts: &Parts, is_listed: bool) -> Began {
     } else {
         Began::Elsewhere
     }
-}
-
-/// Whether the browser says that the answer goes into a frame.
-fn is_framed(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-dest").is_some_and(|place| place == "iframe" || place == "frame")
 }
 
 /// The answer for a program: the connection, or where to send the customer's browser.

@@ -75,6 +75,11 @@ pub fn with_defaults(mut response: Response) -> Response {
     response
 }
 
+/// Whether the browser says that the answer goes into a frame.
+pub fn is_framed(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-dest").is_some_and(|place| place == "iframe" || place == "frame")
+}
+
 /// Whether the caller is a browser that shows a page: it asks for HTML.
 pub fn wants_html(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();

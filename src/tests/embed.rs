@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{
@@ -40,6 +40,29 @@ async fn connect_stripe(browser: &mut Browser, page: &Page) -> Page {
     let done = browser.submit_on(page, &[("input[api_key]", "sk_test_sandbox")]).await.location();
     assert!(done.starts_with("/embed/connected?session="), "{done}");
     browser.get(&done).await
+}
+
+#[tokio::test]
+async fn an_address_with_a_way_back_that_is_no_frame_goes_there() {
+    let app = TestApp::new().await;
+    let mut browser = app.browser();
+    let query =
+        format!("token={}&customState=a%26b&redirectUri=https%3A%2F%2Fapp.acme.com%2Fback", app.token("c1"));
+    let address = format!("/embed/integrations/stripe/connect?{query}");
+
+    let opened = browser.get(&address).await.location();
+    assert_eq!(opened, format!("/connect?{query}&integrationKey=stripe"));
+    let asked = browser.get(&opened).await.location();
+    let form = browser.get(&asked).await;
+    let back = browser.submit_on(&form, &[("input[api_key]", "sk_test_sandbox")]).await.location();
+    assert!(back.starts_with("https://app.acme.com/back?connectionId="), "{back}");
+    assert!(back.ends_with("&customState=a%26b"), "{back}");
+
+    let id = back.split(['=', '&']).nth(1).unwrap();
+    let renewed = browser.get(&format!("/embed/connections/{id}/refresh?{query}")).await.location();
+    assert_eq!(renewed, format!("/connect?{query}&connectionId={id}"));
+    let framed = browser.send(Method::GET, &address, &[("sec-fetch-dest", "iframe")], None).await.location();
+    assert!(framed.starts_with("/embed/integrations/stripe/connect?session="), "{framed}");
 }
 
 #[tokio::test]

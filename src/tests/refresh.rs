@@ -139,7 +139,7 @@ async fn imported(app: &TestApp) -> (Scope, ConnectionId) {
     let environment = hitchpost::config::Environment::default();
     let config =
         hitchpost::config::Config::load(Some(&app.folder.join("hitchpost.toml")), &environment).unwrap();
-    app.engine.configure(config.workspaces).await.unwrap();
+    app.engine.configure_moving(config.workspaces, &["airtable".to_owned()]).await.unwrap();
     app.clock.advance(Duration::from_secs(2 * 60 * 60));
     (scope, id)
 }

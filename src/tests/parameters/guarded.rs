@@ -259,5 +259,5 @@ async fn options_that_wait_for_the_developer_are_not_offered_and_do_not_spoil_th
         .iter()
         .map(|item| (&item["key"], &item["hasMissingParameters"]))
         .collect();
-    assert_eq!(json!(missing), json!([["apple", true], ["github", false], ["salesforce", false]]));
+    assert_eq!(json!(missing), json!([["github", false], ["salesforce", false], ["apple", true]]));
 }
