@@ -6,7 +6,7 @@ use crate::app::layout::{Frame, document, render};
 use crate::app::parts::connection::{Place, rows};
 use crate::app::parts::{badge::badges, icon, logo::logo, notice::notice};
 use crate::app::text;
-use crate::app::view::{Card, CardState, CatalogView, Chips, Shell};
+use crate::app::view::{Card, CardState, CatalogView, Category, Chips, Shell};
 
 /// Stands where something goes that was rendered before. Text that somebody wrote has its `<` escaped, so
 /// each of the two stands in a page once.
@@ -54,7 +54,11 @@ fn main(shell: &Shell, view: &CatalogView) -> AnyView {
             </section>
         }
     });
-    let title = if view.query.is_empty() { text::ALL_APPS } else { text::RESULTS };
+    let title = match &view.category {
+        _ if !view.query.is_empty() => text::RESULTS.to_owned(),
+        Some(category) if view.total > 0 => text::category(category),
+        _ => text::ALL_APPS.to_owned(),
+    };
     view! {
         <div class="title" data-live="">
             <h1>{text::INTEGRATIONS}</h1>
@@ -114,12 +118,20 @@ fn chips_view(shell: &Shell, view: &Chips) -> AnyView {
     };
     // One more is shown rather than hidden alone.
     let shown = if view.categories.len() > CHIPS + 1 { CHIPS } else { CHIPS + 1 };
-    let (first, mut rest): (Vec<_>, Vec<_>) =
-        view.categories.iter().enumerate().partition(|(place, one)| *place < shown || one.key == chosen);
-    rest.sort_by_cached_key(|(_, one)| one.name.to_lowercase());
-    let first: Vec<_> = first.into_iter().map(|(_, one)| chip(&one.key, &one.name, one.count)).collect();
+    let mut first: Vec<_> = view.categories.iter().collect();
+    let mut rest = first.split_off(shown.min(first.len()));
+    // The chosen one is in sight, also where only the first two chips are.
+    if let Some(place) = rest.iter().position(|one| one.key == chosen) {
+        first.insert(0, rest.remove(place));
+        rest.extend(first.pop());
+    }
+    rest.sort_by_cached_key(|one| one.name.to_lowercase());
+    let chips = |some: Vec<&Category>| -> Vec<_> {
+        some.into_iter().map(|one| chip(&one.key, &one.name, one.count)).collect()
+    };
+    let first = chips(first);
     let more = (!rest.is_empty()).then(|| {
-        let rest: Vec<_> = rest.into_iter().map(|(_, one)| chip(&one.key, &one.name, one.count)).collect();
+        let rest = chips(rest);
         view! { <details><summary>{text::MORE_CATEGORIES} {icon::down()}</summary><ul>{rest}</ul></details> }
     });
     view! {

@@ -386,6 +386,38 @@ fn forty_eight_cards_take_less_than_twenty_kilobytes_uncompressed() {
 }
 
 #[test]
+fn the_apps_of_a_category_stand_under_its_name_and_those_of_none_do_not() {
+    let title = |category: &str, total| {
+        let view = CatalogView { category: Some(category.to_owned()), total, ..CatalogView::default() };
+        let html = pages::catalog(&Shell::default(), &view);
+        let (_, title) = html.split_once("id=\"apps-title\">").expect("there is a title");
+        title.split('<').next().unwrap().to_owned()
+    };
+
+    assert_eq!(title("crm", 19), "CRM");
+    assert_eq!(title("your password", 0), "All apps");
+}
+
+#[test]
+fn a_chosen_category_stands_right_after_all() {
+    let one = |index: usize| {
+        let key = format!("c{index:02}");
+        Category { name: format!("Name {key}"), key, count: 20 - index }
+    };
+    let chips =
+        Chips { chosen: Some("c09".to_owned()), categories: (0..12).map(one).collect(), ..Chips::default() };
+
+    let html = pages::chips(&Shell::default(), &chips);
+
+    let (shown, more) = html.split_once("<details>").expect("some stand below More");
+    let order = |html: &str| -> Vec<String> {
+        html.split("Name ").skip(1).map(|text| text[..3].to_owned()).collect()
+    };
+    assert_eq!(order(shown), ["c09", "c00", "c01", "c02", "c03", "c04"]);
+    assert_eq!(order(more), ["c05", "c06", "c07", "c08", "c10", "c11"]);
+}
+
+#[test]
 fn nobody_can_move_the_cards_by_what_they_type() {
     let typed = "<ul class=\"grid\">\u{f8ff}</ul>";
     let card = Card { key: "hubspot".to_owned(), name: typed.to_owned(), ..Card::default() };
