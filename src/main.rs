@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 /// A call through the server asks for memory some eighty times; this one answers in half the time of the
-/// system's, and gives back what a large body took.
+/// system's, and huge pages would make it keep what it does not use.
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
