@@ -131,6 +131,9 @@ test.describe("reconnecting and deleting", () => {
     await answer(popup, { account: "bob" });
 
     await expect(page.getByRole("alert").filter({ hasText: "another GitLab account" })).toBeVisible();
+    // What is said leaves the account's name its place: one line of it.
+    const name = await page.getByRole("heading", { level: 3 }).first().boundingBox();
+    expect(name?.height).toBeLessThan(40);
     const [after] = await customer.connections();
     expect(after).toMatchObject({ id: before.id, name: before.name, connected: true });
     // The tokens of the account that was not wanted are given back.
